@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Contract: what a boot-time guest looks like: address map, kernel format,
+ * and the nodes of its device tree that only the architecture knows.
+ */
+#ifndef ARCH_GUEST_H
+#define ARCH_GUEST_H
+
+#include <loam/types.h>
+
+struct domain;
+struct fdt;
+struct fdt_writer;
+struct hv;
+struct vcpu;
+
+/* Where things are in a guest that is not direct-mapped. */
+struct guest_layout {
+    gpa_t ram_base[2];
+    uint64_t ram_size[2];   /* most that fits there */
+    gpa_t uart_base;
+    uint32_t uart_virq;
+    uint32_t virq_base;     /* first number of shared interrupts */
+    gpa_t grant_base;       /* window for grant frames, /hypervisor reg 0 */
+    uint64_t grant_size;
+};
+const struct guest_layout *arch_guest_layout(void);
+
+/*
+ * Looks at the first bytes of a kernel module (at least 64). Fills where it
+ * wants to be: offset from a base aligned to `align`, and how much memory it
+ * takes from there (>= size). Errors: -XEN_ENOEXEC it is not a kernel image of
+ * this architecture, *why then says what is wrong, in words.
+ */
+struct kernel_image {
+    uint64_t offset, align, memory;
+};
+int __must_check arch_kernel_probe(const void *head, uint64_t size, struct kernel_image *out,
+                                   const char **why);
+
+/*
+ * Writes cpus, firmware, timer and interrupt controller nodes of d into the
+ * root of its tree; sets the root's interrupt-parent. phandles from
+ * GUEST_PHANDLE_ARCH up are the architecture's.
+ */
+#define GUEST_PHANDLE_INTC 0xfde8
+void arch_guest_fdt(struct domain *d, struct fdt_writer *w);
+
+/* Cells of an "interrupts" property for a shared level- or edge-triggered interrupt. Returns their number. */
+uint32_t arch_guest_irq_cells(uint32_t virq, bool edge, uint32_t cells[4]);
+/* Interrupt i of a node of the host's tree: number and trigger. Errors: -XEN_ENOENT, -XEN_EINVAL. */
+int __must_check arch_host_irq(const struct hv *hv, const struct fdt *host, uint32_t node,
+                               uint32_t i, uint32_t *irq, bool *edge);
+
+/* Creates the interrupt controller of d at the layout's place, or at the host's for direct_map. */
+int __must_check arch_vintc_create(struct domain *d);
+
+/*
+ * Level of a shared interrupt line / a pulse on it. Any CPU, any time d's
+ * reference is held. An unknown virq is ignored.
+ */
+void arch_vintc_set_level(struct domain *d, uint32_t virq, bool level);
+void arch_vintc_pulse(struct domain *d, uint32_t virq);
+/*
+ * Ties virq to a host interrupt, so that the guest's deactivation ends it.
+ * Errors: -XEN_EINVAL no such virq, -XEN_EBUSY tied.
+ */
+int __must_check arch_vintc_assign(struct domain *d, uint32_t virq, uint32_t irq, bool edge);
+void arch_vintc_unassign(struct domain *d, uint32_t virq);
+/* A tied host interrupt came: it is active at the host until the guest ends it. */
+void arch_vintc_host_irq(struct domain *d, uint32_t virq);
+
+#endif

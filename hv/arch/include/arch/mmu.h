@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Contract: the hypervisor's own address space. */
+#ifndef ARCH_MMU_H
+#define ARCH_MMU_H
+
+#include <loam/types.h>
+
+struct hv;
+
+/* Address of machine memory for this CPU; the neutral code goes through frame_map_local(). */
+void *arch_frame_map(mfn_t m);
+void arch_frame_unmap(void *va);
+
+/*
+ * Makes RAM [start, start + size) reachable by arch_frame_map(), read-write,
+ * never executable. Boot CPU, while booting. Errors: -XEN_ENOMEM, -XEN_EINVAL.
+ */
+int __must_check arch_map_ram(struct hv *hv, hpa_t start, uint64_t size);
+
+/* Maps device registers, uncached; the address stays valid. Errors: 0 when there is no memory. */
+uintptr_t arch_map_device(struct hv *hv, hpa_t start, uint64_t size);
+
+/*
+ * Makes [va, va + size) of this CPU's view visible to observers with caches
+ * off (clean to the point of coherency), or also to instruction fetch.
+ */
+void arch_cache_clean(const void *va, size_t size);
+void arch_cache_clean_code(const void *va, size_t size);
+
+/* Clears whole pages fast; `clean` also cleans them to the point of coherency. */
+void arch_clear_pages(void *va, size_t size, bool clean);
+
+#endif

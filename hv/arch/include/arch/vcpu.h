@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Contract: the guest state of a vCPU and of a domain.
+ *
+ * An architecture calls vcpu_exit() for every exit and enters what it
+ * returns (see loam/vcpu.h). struct arch_vcpu, arch_domain and arch_pcpu are
+ * defined by <arch/impl/regs.h>.
+ */
+#ifndef ARCH_VCPU_H
+#define ARCH_VCPU_H
+
+#include <loam/types.h>
+
+struct domain;
+struct fdt_writer;
+struct mmio_access;
+struct pcpu;
+struct vcpu;
+struct vm_exit;
+
+/* Errors: -XEN_ENOMEM, -XEN_EOPNOTSUPP the config asks for what this machine has not. */
+int __must_check arch_domain_init(struct domain *d);
+void arch_domain_fini(struct domain *d);
+int __must_check arch_vcpu_init(struct vcpu *v);
+void arch_vcpu_fini(struct vcpu *v);
+
+/*
+ * Registers as the boot protocol wants them: the next entry starts at
+ * guest-physical `entry`, MMU off, with `arg` as first argument (device tree
+ * address for vCPU 0, the caller's context for others). All else as after reset.
+ */
+void arch_vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t arg);
+
+/* Puts v's state into the hardware of this CPU / takes it back into memory. */
+void arch_vcpu_load(struct vcpu *v, struct pcpu *p);
+void arch_vcpu_save(struct vcpu *v, struct pcpu *p);
+
+/*
+ * p is about to enter v, which is loaded: deliver what waits. Called only
+ * when PCPU_WORK_VINTC was raised or v was just loaded or picked.
+ */
+void arch_vcpu_sync_interrupts(struct vcpu *v);
+
+/* An interrupt that would end an idle instruction is pending for v. v is current or not loaded. */
+bool arch_vcpu_has_event(struct vcpu *v);
+
+/* VM_EXIT_FIRMWARE and VM_EXIT_ARCH; return enum vm_resume. */
+int arch_exit_firmware(struct vcpu *v, struct vm_exit *x);
+int arch_exit_handle(struct vcpu *v, struct vm_exit *x);
+
+/* v, current, executed an idle instruction: step over it. The same for one that faulted in MMIO. */
+void arch_vcpu_skip(struct vcpu *v, const struct vm_exit *x);
+/* Completes a read: value, zero- or sign-extended as the instruction says, goes to its register. */
+void arch_mmio_complete(struct vcpu *v, const struct mmio_access *a);
+
+/* Injects the architecture's fault for a data access to nothing / for an undefined instruction. */
+void arch_inject_access_fault(struct vcpu *v, const struct vm_exit *x);
+void arch_inject_undefined(struct vcpu *v);
+
+/* The Xen hypercall convention: number, arguments 0..4, result. v is current. */
+uint64_t arch_hypercall_number(const struct vcpu *v);
+uint64_t arch_hypercall_arg(const struct vcpu *v, uint32_t i);
+void arch_hypercall_result(struct vcpu *v, uint64_t value);
+
+/*
+ * Translates a hypercall's address for the vCPU loaded on this CPU.
+ * Errors: -XEN_EFAULT the guest itself could not access it that way.
+ */
+int __must_check arch_guest_translate(struct vcpu *v, uint64_t addr, bool write, gpa_t *out);
+
+/* One line per group of registers of v (not running) for crash messages. */
+void arch_vcpu_dump(struct vcpu *v, void (*emit)(void *arg, const char *line), void *arg);
+
+#endif

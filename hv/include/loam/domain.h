@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * struct domain: one virtual machine, from domain_create() to the last
+ * reference. docs/lifetimes.md says who holds references and in which order
+ * a domain is taken apart.
+ */
+#ifndef LOAM_DOMAIN_H
+#define LOAM_DOMAIN_H
+
+#include <arch/impl/regs.h>
+#include <loam/list.h>
+#include <loam/lock.h>
+#include <loam/mmio.h>
+#include <loam/p2m.h>
+#include <loam/types.h>
+
+struct cpupool;
+struct hv;
+struct plan_domain;
+struct vcpu;
+
+#define DOMAIN_NAME_MAX 32
+#define DOMAIN_VCPUS_MAX 128
+#define DOMAIN_SUBSYSTEMS_MAX 4
+
+/* SHUTDOWN_* of the Xen ABI (public sched.h). */
+enum domain_shutdown_reason {
+    SHUTDOWN_POWEROFF = 0,
+    SHUTDOWN_REBOOT = 1,
+    SHUTDOWN_SUSPEND = 2,
+    SHUTDOWN_CRASH = 3,
+    SHUTDOWN_WATCHDOG = 4,
+    SHUTDOWN_SOFT_RESET = 5,
+};
+
+enum domain_state {
+    DOMAIN_BUILDING, /* not started yet */
+    DOMAIN_RUNNING,
+    DOMAIN_SHUTDOWN, /* stopped with shutdown_reason; memory still there */
+    DOMAIN_DYING,    /* being taken apart */
+};
+
+/* Options of domain_create(). */
+struct domain_config {
+    char name[DOMAIN_NAME_MAX];
+    uint32_t vcpus_max;
+    uint32_t nr_spis;       /* shared interrupts, beyond the private ones */
+    uint32_t weight;        /* scheduler weight, 256 is normal, 1..65535 */
+    struct cpupool *pool;   /* NULL: the default pool */
+    uint32_t sve_bits;      /* vector length shown to the guest, 0: none */
+    bool enhanced;          /* gets the Xen interfaces (/hypervisor node, hypercalls) */
+    bool direct_map;        /* guest-physical = machine addresses */
+};
+
+struct domain {
+    struct arch_domain arch; /* first */
+    struct hv *hv;
+    uint16_t id;
+    uint8_t state;               /* [lock] enum domain_state */
+    uint8_t shutdown_reason;     /* [lock] */
+    uint32_t refs;               /* atomic */
+    struct spinlock lock;        /* LOCK_RANK_DOMAIN */
+    struct list_node link;       /* [hv->lock] in hv->domain_list */
+    struct vcpu **vcpus;         /* vcpus_max entries, constant after creation */
+    struct p2m p2m;
+    struct mmio_map mmio;        /* emulated devices */
+    uint64_t pages;              /* [lock] frames of RAM owned */
+    struct cpupool *pool;
+    void *sub[DOMAIN_SUBSYSTEMS_MAX]; /* one per row of core/subsystems.c */
+    struct plan_domain *plan;    /* boot-time domain: how to build it again */
+    uint32_t teardown_step;      /* cursor of domain_destroy() */
+    struct domain_config config; /* constant after creation */
+};
+
+#define for_each_vcpu(d, v, i)                                                                     \
+    for (uint32_t i = 0; i < (d)->config.vcpus_max; i++)                                           \
+        if (((v) = (d)->vcpus[i]) != NULL)
+
+/*
+ * Creates a domain without memory and vCPUs, paused, one reference returned in *out.
+ * Locks: hv->lock. Errors: -XEN_EINVAL a bad config value, -XEN_ENOMEM,
+ * -XEN_ENOSPC no free domid.
+ */
+int __must_check domain_create(struct hv *hv, const struct domain_config *config,
+                               struct domain **out);
+
+/* Starts a domain that was built: state DOMAIN_RUNNING, vCPU 0 may run. */
+void domain_start(struct domain *d);
+
+/*
+ * Stops d for good: its vCPUs do not run any more, what happens next is the
+ * restart policy's (boot/plan.c). A second call is ignored. Context: any,
+ * also from d's own vCPU.
+ */
+void domain_shutdown(struct domain *d, enum domain_shutdown_reason reason);
+
+/* A guest did what cannot go on: says why on the console, then SHUTDOWN_CRASH. */
+void domain_crash(struct domain *d, const char *fmt, ...) __printf(2, 3);
+
+/*
+ * Takes d apart in steps: vCPUs off their CPUs, subsystems, memory, tables;
+ * then drops the creator's reference. Returns 0 when done, -XEN_EAGAIN to be
+ * called again (later: other CPUs may have to act first).
+ */
+int domain_destroy(struct domain *d);
+
+void domain_pause(struct domain *d);
+void domain_unpause(struct domain *d);
+
+/* References. domain_try_get fails once the last reference is gone. */
+void domain_get(struct domain *d);
+bool domain_try_get(struct domain *d);
+void domain_put(struct domain *d);
+
+/* The domain with this id and a reference, or NULL. */
+struct domain *domain_lookup(struct hv *hv, uint16_t id);
+
+/* Memory the domain and its vCPUs take, in bytes, guest RAM tables not counted. */
+uint64_t domain_overhead(const struct domain *d);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Copies between the hypervisor and a guest's memory. A guest address never
+ * becomes a pointer outside mm/guest_copy.c.
+ */
+#ifndef LOAM_GUEST_COPY_H
+#define LOAM_GUEST_COPY_H
+
+#include <loam/types.h>
+
+struct domain;
+struct vcpu;
+
+/* An address as a hypercall gives it: virtual in the issuing vCPU on some architectures. */
+struct guest_ref {
+    uint64_t addr;
+};
+
+/*
+ * Copies size bytes between buf and the guest of v, which must be the vCPU
+ * loaded on this CPU. Crosses pages. Errors: -XEN_EFAULT when a byte is not
+ * RAM that the guest itself may read (write); bytes before it may be copied.
+ */
+int __must_check guest_copy_from(struct vcpu *v, void *buf, struct guest_ref from, size_t size);
+int __must_check guest_copy_to(struct vcpu *v, struct guest_ref to, const void *buf, size_t size);
+
+/*
+ * The same by guest-physical address, for any domain from any CPU (boot, SBI,
+ * device models). `clean` makes the bytes visible to a guest that runs with
+ * its caches off. Errors: -XEN_EFAULT.
+ */
+int __must_check guest_phys_read(struct domain *d, void *buf, gpa_t from, size_t size);
+int __must_check guest_phys_write(struct domain *d, gpa_t to, const void *buf, size_t size,
+                                  bool clean);
+int __must_check guest_phys_clear(struct domain *d, gpa_t to, uint64_t size, bool clean);
+
+#endif

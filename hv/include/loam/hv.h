@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * struct hv: all mutable state of the host that is not per CPU.
+ *
+ * There is one on hardware (core/start.c) and as many as a host test likes.
+ * It is passed, not found: v->domain->hv, p->hv, hc->hv lead here.
+ */
+#ifndef LOAM_HV_H
+#define LOAM_HV_H
+
+#include <loam/frame.h>
+#include <loam/list.h>
+#include <loam/lock.h>
+#include <loam/types.h>
+
+#define HV_PCPUS_MAX 128
+#define HV_DOMAINS_MAX 1024 /* boot-time and later ones; domids are indices */
+
+struct console;
+struct cpupool;
+struct domain;
+struct irq_table;
+struct mem_heap;
+struct pcpu;
+struct plan;
+
+struct hv {
+    struct spinlock lock; /* LOCK_RANK_HV */
+
+    /* CPUs. Written while booting, read-only afterwards. */
+    uint32_t nr_pcpus;
+    struct pcpu *pcpus[HV_PCPUS_MAX];
+
+    /* Domains by id; entries change under lock, are read without (see domain_lookup). */
+    struct domain *domains[HV_DOMAINS_MAX];
+    struct list domain_list; /* [lock] in order of creation */
+
+    struct frames frames;        /* machine memory (mm/frame.c) */
+    struct mem_heap *mem;        /* small objects (mm/mem.c) */
+    struct cpupool *pools;       /* [lock] list, first is the default pool (sched/cpupool.c) */
+    struct irq_table *irqs;      /* host interrupts (dev/irq.c) */
+    struct console *console;     /* host console and its owners (dev/console.c) */
+    struct plan *plan;           /* boot-time domains (boot/plan.c) */
+    struct list jobs;       /* [lock] long work cut into steps (core/job.c) */
+
+    uint32_t quiesce_pending;    /* CPUs that have yet to pass a quiescent point */
+    ns_t boot_start;             /* counter at entry */
+};
+
+#endif

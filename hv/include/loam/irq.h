@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Host interrupts: who gets which. A number belongs to the hypervisor (a
+ * handler) or to one domain (passed through under a guest's own number).
+ */
+#ifndef LOAM_IRQ_H
+#define LOAM_IRQ_H
+
+#include <loam/types.h>
+
+struct domain;
+struct hv;
+struct pcpu;
+
+enum irq_trigger { IRQ_LEVEL, IRQ_EDGE };
+
+/* Errors: -XEN_ENOMEM. nr: interrupts of the host controller. */
+int __must_check irq_table_init(struct hv *hv, uint32_t nr);
+
+/*
+ * Gives irq to the hypervisor; fn only acknowledges its device and raises
+ * work. Errors: -XEN_EINVAL no such interrupt, -XEN_EBUSY taken.
+ */
+int __must_check irq_request(struct hv *hv, uint32_t irq, enum irq_trigger trigger,
+                             void (*fn)(struct hv *hv, struct pcpu *p));
+
+/* Gives irq to d as its virtual interrupt virq. Errors: as irq_request, -XEN_EINVAL virq. */
+int __must_check irq_assign(struct domain *d, uint32_t irq, uint32_t virq,
+                            enum irq_trigger trigger);
+/* Takes every interrupt of d back, masked and inactive at the controller. */
+void irq_release_domain(struct domain *d);
+
+/*
+ * The architecture acknowledged irq. Returns true when it went to a guest
+ * (whose deactivation ends it), false when it is over (the caller deactivates it).
+ */
+bool irq_deliver(struct pcpu *p, uint32_t irq);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Long work cut into steps (building, clearing and taking apart a domain), so
+ * that it never holds a CPU: idle CPUs do steps all the time, busy ones at
+ * least one each millisecond.
+ */
+#ifndef LOAM_JOB_H
+#define LOAM_JOB_H
+
+#include <loam/list.h>
+#include <loam/types.h>
+
+struct hv;
+struct pcpu;
+
+struct job {
+    struct list_node link; /* [hv->lock] */
+    /* One step of at most about 100,000 instructions. 0: done, -XEN_EAGAIN: more, other: failed. */
+    int (*step)(struct job *j);
+    /* Called once after the last step with its result; may free the job. */
+    void (*done)(struct job *j, int rc);
+};
+
+/* Queues j. Context: any CPU. */
+void job_start(struct hv *hv, struct job *j);
+/* Runs one step of the first job that nobody runs. Returns false when there is none. Context: vcpu_next(). */
+bool job_step(struct pcpu *p);
+
+#endif

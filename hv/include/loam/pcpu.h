@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * struct pcpu: all state of one physical CPU.
+ *
+ * Everything runs to completion on the pcpu's one stack, with interrupts
+ * masked. Other CPUs touch only the fields marked shared; they ask for
+ * attention with pcpu_kick(). Read next: core/vcpu_run.c.
+ */
+#ifndef LOAM_PCPU_H
+#define LOAM_PCPU_H
+
+#include <arch/impl/regs.h>
+#include <loam/heap.h>
+#include <loam/lock.h>
+#include <loam/trace.h>
+#include <loam/types.h>
+
+struct hv;
+struct sched_pcpu;
+struct vcpu;
+
+/* Reasons to leave the guest, bits of pcpu.work. */
+enum pcpu_work {
+    PCPU_WORK_TIMER = 1 << 0,   /* a timer of this CPU is due */
+    PCPU_WORK_SCHED = 1 << 1,   /* choose a vCPU anew */
+    PCPU_WORK_VINTC = 1 << 2,   /* the running vCPU has interrupts to deliver */
+    PCPU_WORK_SAVE = 1 << 3,    /* give up the state of the loaded vCPU if it does not run */
+    PCPU_WORK_QUIESCE = 1 << 4, /* report a quiescent point */
+    PCPU_WORK_JOB = 1 << 5,     /* a job step may run here (core/job.c) */
+    PCPU_WORK_CONSOLE = 1 << 6, /* console input waits */
+    PCPU_WORK_STOP = 1 << 7,    /* the machine goes down */
+};
+
+struct pcpu {
+    struct arch_pcpu arch; /* first: assembly knows its offsets */
+    struct hv *hv;
+    uint32_t id;   /* index in hv->pcpus, 0 is the boot CPU */
+    uint32_t work; /* shared: enum pcpu_work, set by pcpu_kick(), taken by vcpu_next() */
+
+    struct vcpu *current; /* vCPU in or just out of its guest; NULL while idle. shared, read only */
+    struct vcpu *loaded;  /* vCPU whose guest state is in the hardware; stays loaded over idle */
+    bool online;          /* shared, set once */
+    bool idle;            /* shared: waits for an interrupt */
+
+    struct spinlock timer_lock; /* LOCK_RANK_TIMER */
+    struct heap timers;         /* [timer_lock] struct timer by deadline */
+    ns_t timer_programmed;      /* [timer_lock] what the hardware was last told; NS_NEVER: off */
+
+    struct sched_pcpu *sched; /* the scheduler's (sched/), NULL while in no pool */
+    uint32_t lock_depth;      /* checked builds: locks held */
+    uint8_t lock_ranks[8];    /* checked builds: their ranks */
+    struct trace_ring trace;
+};
+
+/* The CPU that executes this. For lock, trace, print, panic and the run loop only. */
+struct pcpu *this_pcpu(void);
+
+/*
+ * Makes p look at `work` (enum pcpu_work bits) before it enters a guest again,
+ * interrupting its guest or idle wait if it is another CPU. Cheap when the
+ * bits are already set. Context: any CPU. Locks: none taken.
+ */
+void pcpu_kick(struct pcpu *p, uint32_t work);
+
+/* Sets the bits for the CPU that executes this; no interrupt is sent. */
+void pcpu_raise(struct pcpu *p, uint32_t work);
+
+/* Prepares p (zeroed memory) as number id of hv. Errors: none. */
+void pcpu_init(struct hv *hv, struct pcpu *p, uint32_t id);
+
+/*
+ * Starts the other CPUs of the machine and waits until they are online. A CPU
+ * that does not come up is reported and left out.
+ */
+void pcpu_start_all(struct hv *hv);
+
+#endif

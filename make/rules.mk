@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+# From build.mk files to objects, the library of the neutral core and the image.
+
+dirs := hv/lib hv/core hv/mm hv/sched hv/dev hv/vdev hv/boot hv/arch/$(ARCH)
+
+objs :=
+define add-dir
+obj-y :=
+include $(1)/build.mk
+objs += $$(addprefix $(O)/$(1)/,$$(obj-y))
+endef
+$(foreach d,$(dirs),$(eval $(call add-dir,$(d))))
+
+tables := $(wildcard abi/tables/*.tbl)
+generated := $(O)/include/gen/trace_events.h $(O)/include/gen/hypercalls.h
+
+$(O)/include/gen/trace_events.h: abi/tables/trace.tbl tools/gen/trace.awk
+	@mkdir -p $(@D)
+	$(Q)awk -f tools/gen/trace.awk $< > $@
+$(O)/include/gen/hypercalls.h: abi/tables/hypercall.tbl tools/gen/hypercall.awk
+	@mkdir -p $(@D)
+	$(Q)awk -f tools/gen/hypercall.awk $< > $@
+
+$(O)/hv/arch/%.o: hv/arch/%.c $(generated)
+	@mkdir -p $(@D)
+	$(Q)$(HVCC) $(CFLAGS_HV) $(CFLAGS_$(*F)) -MMD -MP -c -o $@ $<
+$(O)/hv/arch/%.o: hv/arch/%.S $(generated) $(O)/include/gen/asm-offsets.h
+	@mkdir -p $(@D)
+	$(Q)$(HVCC) $(CFLAGS_HV) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
+$(O)/hv/%.o: hv/%.c $(generated)
+	@mkdir -p $(@D)
+	$(Q)$(HVCC) $(CFLAGS_HV) $(flags-neutral) $(CFLAGS_$(*F)) -MMD -MP -c -o $@ $<
+
+# Offsets of C structures for assembly: the only header made from C.
+$(O)/include/gen/asm-offsets.h: hv/arch/$(ARCH)/asm-offsets.c $(generated)
+	@mkdir -p $(@D)
+	$(Q)$(HVCC) $(CFLAGS_HV) -MMD -MP -MF $(O)/asm-offsets.d -MT $@ -S -o $(O)/asm-offsets.s $<
+	$(Q)sed -n 's/.*@@ \([A-Z0-9_]*\) [$$#]*\(-*[0-9]*\).*/#define \1 \2/p' $(O)/asm-offsets.s > $@
+
+$(O)/libloam.a: $(objs)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+ifeq ($(ARCH),fake)
+image: $(O)/libloam.a
+else
+image: $(O)/loam
+
+# Linked twice: the second time with the table of its own symbols (for panic).
+$(O)/loam.elf: $(objs) hv/arch/$(ARCH)/loam.lds tools/gen/symbols.awk
+	$(Q)$(HVCC) $(CFLAGS_HV) -D__ASSEMBLY__ -E -P -x c hv/arch/$(ARCH)/loam.lds -o $(O)/loam.lds
+	$(Q)echo | awk -f tools/gen/symbols.awk > $(O)/symbols0.S
+	$(Q)$(HVCC) $(CFLAGS_HV) -c -o $(O)/symbols0.o $(O)/symbols0.S
+	$(Q)$(CROSS)ld -T $(O)/loam.lds -nostdlib -static --build-id=none -z noexecstack \
+		--no-warn-rwx-segments -o $(O)/loam0.elf $(objs) $(O)/symbols0.o
+	$(Q)$(NM) -n $(O)/loam0.elf | awk -f tools/gen/symbols.awk > $(O)/symbols.S
+	$(Q)$(HVCC) $(CFLAGS_HV) -c -o $(O)/symbols.o $(O)/symbols.S
+	$(Q)$(CROSS)ld -T $(O)/loam.lds -nostdlib -static --build-id=none -z noexecstack \
+		--no-warn-rwx-segments -o $@ $(objs) $(O)/symbols.o
+
+$(O)/loam: $(O)/loam.elf
+	$(Q)$(OBJCOPY) -O binary $< $@
+	@echo "$@: $$(stat -c %s $@) bytes"
+endif
+
+-include $(objs:.o=.d) $(O)/asm-offsets.d
+
+.PHONY: image

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+# Compilers and flags: the builds differ in prefix, flags and arch directory, in nothing else.
+
+ifeq ($(origin CC),default)
+  CC := gcc
+endif
+CROSS_arm64 := aarch64-linux-gnu-
+CROSS_fake :=
+CROSS := $(CROSS_$(ARCH))
+TARGET_arm64 := --target=aarch64-linux-gnu
+
+is-clang := $(findstring clang,$(CC))
+HVCC := $(if $(is-clang),$(CC) $(TARGET_$(ARCH)),$(CROSS)$(CC))
+AR := $(CROSS)ar
+NM := $(CROSS)nm
+OBJCOPY := $(CROSS)objcopy
+
+warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	-Wimplicit-fallthrough -Wswitch-enum -Wno-unused-parameter
+warnings += $(if $(CI)$(WERROR),-Werror)
+includes := -Ihv/include -Ihv/arch/include -Ihv/arch/$(ARCH)/include -Iabi -I$(O)/include
+
+flags-common := -std=gnu11 -g -fno-common -fno-strict-aliasing -fwrapv $(warnings) $(includes) \
+	-ffile-prefix-map=$(CURDIR)/= $(if $(DEBUG),-DCONFIG_DEBUG=1)
+flags-neutral := -Wconversion -Wno-sign-conversion -Wframe-larger-than=1024
+flags-free := -ffreestanding -fno-stack-protector -fno-pic -fno-asynchronous-unwind-tables
+
+flags-arm64 := $(flags-free) -O2 -mgeneral-regs-only -mcmodel=small -fno-omit-frame-pointer \
+	-mno-outline-atomics -mbranch-protection=none -mstrict-align $(if $(is-clang),,-fno-tree-loop-distribute-patterns)
+sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+flags-fake := -O1 -DCONFIG_DEBUG=1 $(sanitize) $(COVFLAGS)
+
+CFLAGS_HV := $(flags-common) $(flags-$(ARCH))
