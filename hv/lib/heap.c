@@ -9,10 +9,7 @@
  */
 #include <loam/heap.h>
 
-static uint32_t rank(const struct heap_node *n)
-{
-    return n ? n->rank : 0;
-}
+static uint32_t rank(const struct heap_node *n) { return n ? n->rank : 0; }
 
 /* Restore order of children and rank from n upward. */
 static void fix_up(struct heap_node *n)

@@ -5,8 +5,9 @@
  * A hosted build takes everything but str_copy from its C library; the unit
  * test compiles this file under other names with STRING_FREESTANDING set. The
  * loops must stay loops: gcc would otherwise recognise memset in memset and
- * call it. Long operations first align the destination, then move 32 bytes per
- * turn (two load/store pairs where the machine has them).
+ * call it. Every access is aligned, so the functions work while the MMU is off.
+ * Operands that can be aligned together are moved 32 bytes per turn (two
+ * load/store pairs where the machine has them), others byte by byte.
  */
 #include <loam/string.h>
 
@@ -20,12 +21,18 @@
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
 #endif
 
-/* A word at any address; may_alias, since it stands for bytes of any type. */
+/* An aligned word; may_alias, since it stands for bytes of any type. */
 struct word {
     uint64_t v;
-} __packed __attribute__((may_alias));
+} __attribute__((may_alias));
 
 #define WORD sizeof(struct word)
+
+/* Do the two addresses differ by whole words, and is it worth aligning them? */
+static bool use_words(const void *a, const void *b, size_t len)
+{
+    return len >= 2 * WORD && ((uintptr_t)a - (uintptr_t)b) % WORD == 0;
+}
 
 void *memset(void *dst, int byte, size_t len)
 {
@@ -56,7 +63,7 @@ void *memset(void *dst, int byte, size_t len)
 
 static void copy_up(uint8_t *d, const uint8_t *s, size_t len)
 {
-    if (len >= 2 * WORD) {
+    if (use_words(d, s, len)) {
         while ((uintptr_t)d % WORD) {
             *d++ = *s++;
             len--;
@@ -85,7 +92,7 @@ static void copy_down(uint8_t *d, const uint8_t *s, size_t len)
 {
     d += len;
     s += len;
-    if (len >= 2 * WORD) {
+    if (use_words(d, s, len)) {
         while ((uintptr_t)d % WORD) {
             *--d = *--s;
             len--;
@@ -123,10 +130,18 @@ int memcmp(const void *a, const void *b, size_t len)
     const uint8_t *x = a;
     const uint8_t *y = b;
 
-    while (len >= WORD && ((const struct word *)x)->v == ((const struct word *)y)->v) {
-        x += WORD;
-        y += WORD;
-        len -= WORD;
+    if (use_words(x, y, len)) {
+        for (; (uintptr_t)x % WORD && *x == *y; len--) {
+            x++;
+            y++;
+        }
+        /* Unaligned still: the bytes differ here, which the loop below finds. */
+        while ((uintptr_t)x % WORD == 0 && len >= WORD &&
+               ((const struct word *)x)->v == ((const struct word *)y)->v) {
+            x += WORD;
+            y += WORD;
+            len -= WORD;
+        }
     }
     for (; len; x++, y++, len--) {
         if (*x != *y) {

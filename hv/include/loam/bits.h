@@ -60,6 +60,16 @@ static inline uint32_t get_be32(const void *p)
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
+/* The same for p on a multiple of 4: one load even where unaligned ones are forbidden. */
+static inline uint32_t get_be32_aligned(const void *p)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return __builtin_bswap32(*(const uint32_t *)p);
+#else
+    return *(const uint32_t *)p;
+#endif
+}
+
 static inline uint64_t get_be64(const void *p)
 {
     return (uint64_t)get_be32(p) << 32 | get_be32((const uint8_t *)p + 4);

@@ -195,7 +195,7 @@ int __must_check fdt_cells(const struct fdt *f, struct fdt_node node, const char
 /* Read nr_cells (1 or 2) cells at data as one number. */
 uint64_t fdt_read_cells(const void *data, uint32_t nr_cells);
 
-/* A property that is one terminated string; NULL if absent, empty or unterminated. */
+/* A string (of a list the first one); NULL if absent, empty or unterminated. */
 const char *fdt_string(const struct fdt *f, struct fdt_node node, const char *name);
 
 /* String number index of a list of terminated strings; NULL if there is none. */
@@ -230,7 +230,8 @@ uint32_t fdt_size_cells(const struct fdt *f, struct fdt_node node);
  * Entry index of the node's reg, as it stands (an address on the parent's bus).
  * size may be NULL; it is 0 where the parent's #size-cells is 0.
  * Errors: ENOENT no reg or no such entry; EINVAL reg is no whole number of
- * entries; EOPNOTSUPP addresses or sizes of more than two cells (or none).
+ * entries; EOPNOTSUPP addresses or sizes of more than two cells (or none);
+ * ERANGE the region wraps around.
  */
 int __must_check fdt_reg(const struct fdt *f, struct fdt_node node, uint32_t index, uint64_t *addr,
                          uint64_t *size);
@@ -243,7 +244,7 @@ int __must_check fdt_reg(const struct fdt *f, struct fdt_node node, uint32_t ind
  */
 int __must_check fdt_translate(const struct fdt *f, struct fdt_node node, uint64_t *addr);
 
-/* fdt_reg and fdt_translate in one. Errors: of both; ERANGE the region wraps around. */
+/* fdt_reg and fdt_translate, of the whole region, in one. Errors: of both. */
 int __must_check fdt_reg_translated(const struct fdt *f, struct fdt_node node, uint32_t index,
                                     uint64_t *addr, uint64_t *size);
 

@@ -7,8 +7,8 @@
  * lib/string.c; a hosted build from its C library, where sanitizers watch them.
  * str_copy is ours in both.
  *
- * The mem functions use 8-byte accesses that may be unaligned: their operands
- * must be normal memory, not device registers.
+ * Ours use aligned accesses only, so that they work while the MMU is off, but of
+ * any size: device registers have accessors of their own.
  */
 #ifndef LOAM_STRING_H
 #define LOAM_STRING_H
