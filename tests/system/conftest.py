@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""What all system tests share: the machine fixture and the result protocol.
+
+Each test prints "ok N - name" or "not ok N - name", the session ends with
+"N passed, N failed". A test marked long runs only with ./loam test --long.
+"""
+
+import os
+import shutil
+
+import pytest
+
+from loam import IMAGE, OUT, Board, Machine
+
+
+class Results:
+    """Counts as pytest goes, one line each."""
+
+    def __init__(self):
+        self.number = self.passed = self.failed = 0
+
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call" or report.outcome != "passed":
+            if report.when == "teardown" and report.outcome == "skipped":
+                return
+            self.number += 1
+            name = report.nodeid.split("/")[-1]
+            if report.outcome == "failed":
+                self.failed += 1
+                print(f"not ok {self.number} - {name}", flush=True)
+            elif report.outcome == "passed":
+                self.passed += 1
+                print(f"ok {self.number} - {name} ({report.duration:.1f} s)", flush=True)
+            else:
+                print(f"ok {self.number} - {name} # SKIP {report.longrepr[2]}", flush=True)
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.failed += 1
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: only with ./loam test --long")
+    config.loam_results = Results()
+    config.pluginmanager.register(config.loam_results)
+
+
+def pytest_report_teststatus(report):
+    return report.outcome, "", report.outcome.upper()  # no dots between our own lines
+
+
+def pytest_unconfigure(config):
+    results = config.loam_results
+    print(f"{results.passed} passed, {results.failed} failed", flush=True)
+
+
+@pytest.fixture
+def machine(request):
+    """machine(domain, ..., cpus=2, memory=1024, cpu="max", ...): a running Machine."""
+    running = []
+    workdir = os.path.join(OUT, "test", request.node.name.replace("/", "-"))
+    shutil.rmtree(workdir, ignore_errors=True)
+
+    def start(*domains, **settings):
+        settings.setdefault("memory", 1024)
+        settings.setdefault("hypervisor", IMAGE)
+        board = Board(out=OUT, domains=list(domains), **settings)
+        one = Machine(board, os.path.join(workdir, str(len(running))))
+        running.append(one)
+        os.makedirs(one.workdir, exist_ok=True)
+        return one.__enter__()
+
+    yield start
+    for one in running:
+        one.__exit__()

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: MIT
+"""Run Loam under QEMU and talk to its domains.
+
+A Machine boots a Board (tools/loamdt.py) and reads its one console. Loam
+starts each line of a domain with "(name) "; everything else is the
+hypervisor's own word and is kept under the name HOST. What Loam says about
+domains is matched only through the patterns of this file.
+
+All of a machine's input and output goes through pump(); nothing here runs in
+a second thread. A hypervisor panic fails whatever waits at that moment.
+"""
+
+import os
+import re
+import sys
+import time
+from dataclasses import dataclass
+from typing import List, Optional
+
+import pexpect
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+
+from loamdt import Board, Domain  # noqa: E402
+
+OUT = os.path.abspath(os.environ.get("LOAM_OUT", os.path.join(ROOT, "out")))
+IMAGE = os.environ.get("LOAM_IMAGE", os.path.join(OUT, "arm64", "loam"))
+HOST = ""
+
+# --- what Loam says: the only place that knows the words -----------------------
+DOMAIN_LINE = re.compile(r"^\(([^()\s]{1,64})\) ?(.*)$")
+PANIC = re.compile(r"(?i)^\W*(loam: )?(hypervisor )?panic\b|BUG at|assertion failed")
+INPUT_TO = r"(?i)input.*\b{name}\b"
+CRASHED = r"(?i)\b{name}\b.*crash"
+STOPPED = r"(?i)\b{name}\b.*(shut ?down|powered? off|stopped|off)"
+RESTARTED = r"(?i)\b{name}\b.*restart"
+POWER_OFF = r"(?i)(power|no domain)"
+
+NEXT_CONSOLE = "\x01\x01\x01"
+COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Failure(AssertionError):
+    """The machine did not do what was waited for."""
+
+
+@dataclass
+class Line:
+    """One console line: when it came (host seconds), whose it is, what it says."""
+
+    time: float
+    domain: str
+    text: str
+
+
+class Machine:
+    """A running QEMU with Loam; a context manager that ends it."""
+
+    def __init__(self, board: Board, workdir: str, log: Optional[str] = None):
+        self.board = board
+        self.workdir = workdir
+        self.log_path = log or os.path.join(workdir, "console.log")
+        self.lines: List[Line] = []
+        self.seen = {}  # domain -> index in lines up to which expect() has read
+        self.partial = ""
+        self.input_to = None
+        self.child = None
+        self.ended = False
+        self.commands = 0
+
+    # --- life ---------------------------------------------------------------------
+    def __enter__(self):
+        command = self.board.compose(self.workdir)
+        lock = os.environ.get("LOAM_QEMU_LOCK")
+        if lock:  # one emulator at a time among several test runs
+            command = ["flock", lock] + command
+        self.child = pexpect.spawn(command[0], command[1:], timeout=None, echo=False)
+        self.child.delaybeforesend = None
+        self.child.delayafterclose = self.child.delayafterterminate = 0.02
+        self.log = open(self.log_path, "wb")
+        return self
+
+    def __exit__(self, *_):
+        self.child.close(force=True)
+        self.log.close()
+
+    def pump(self, timeout: float = 0.1) -> None:
+        """Take in what the console has, waiting at most timeout for it."""
+        if self.ended:
+            return
+        try:
+            data = self.child.read_nonblocking(65536, timeout)
+        except pexpect.TIMEOUT:
+            return
+        except pexpect.EOF:
+            self.ended = True
+            data = b""
+        self.log.write(data)
+        self.log.flush()
+        text = self.partial + data.decode("utf-8", "replace")
+        *whole, self.partial = text.split("\n")
+        if self.ended and self.partial:
+            whole, self.partial = whole + [self.partial], ""
+        for line in whole:
+            self.add(line)
+
+    def add(self, raw: str) -> None:
+        text = COLOUR.sub("", raw).replace("\r", "")
+        domain = self.board.domains[0].name if self.board.hypervisor == "" else HOST
+        match = DOMAIN_LINE.match(text)
+        if match and domain == HOST:
+            domain, text = match.groups()
+        self.lines.append(Line(time.monotonic(), domain, text))
+        if domain == HOST and PANIC.search(text):
+            self.collect(1.0)
+            raise Failure(f"the hypervisor panicked\n{self.tail()}")
+
+    def collect(self, seconds: float) -> None:
+        """Take in what comes during that time, without judging it."""
+        end = time.monotonic() + seconds
+        while not self.ended and time.monotonic() < end:
+            self.pump(min(0.1, max(0.0, end - time.monotonic())))
+
+    def tail(self, count: int = 40) -> str:
+        shown = [f"({line.domain or 'host'}) {line.text}" for line in self.lines[-count:]]
+        return "\n".join(shown + [self.partial, f"the whole console: {self.log_path}"])
+
+    # --- waiting --------------------------------------------------------------------
+    def expect(self, domain: str, pattern: str, timeout: float = 60) -> "re.Match":
+        """The next line of a domain (or HOST) that matches; Failure if none comes."""
+        wanted = re.compile(pattern)
+        end = time.monotonic() + timeout
+        at = self.seen.get(domain, 0)
+        while True:
+            while at < len(self.lines):
+                line = self.lines[at]
+                at += 1
+                if line.domain == domain:
+                    match = wanted.search(line.text)
+                    if match:
+                        self.seen[domain] = at
+                        return match
+            if self.ended or time.monotonic() > end:
+                why = "QEMU has ended" if self.ended else f"{timeout} s have passed"
+                whom = domain or "the hypervisor"
+                raise Failure(f"{why} without /{pattern}/ from {whom}\n{self.tail()}")
+            self.pump()
+
+    def expect_exit(self, timeout: float = 60) -> int:
+        """Wait until the machine has powered off; QEMU's exit status."""
+        end = time.monotonic() + timeout
+        while not self.ended:
+            if time.monotonic() > end:
+                raise Failure(f"the machine is still on after {timeout} s\n{self.tail()}")
+            self.pump()
+        self.child.wait()
+        return self.child.exitstatus
+
+    def of(self, domain: str, pattern: str = "") -> List[Line]:
+        """All lines so far of a domain that match."""
+        wanted = re.compile(pattern)
+        return [x for x in self.lines if x.domain == domain and wanted.search(x.text)]
+
+    def ready(self, *names: str, timeout: float = 90) -> None:
+        """Wait until the Debian guests have reached their /init."""
+        for name in names or [d.name for d in self.board.domains]:
+            self.expect(name, rf"guest {name}: ready", timeout)
+
+    def complaint(self, node: str, prop: str = "", timeout: float = 30) -> str:
+        """The hypervisor's message that names a node and a property."""
+        pattern = rf"(?=.*{re.escape(node)}\b)(?=.*{re.escape(prop)}).*"
+        return self.expect(HOST, pattern, timeout).group(0)
+
+    # --- typing ---------------------------------------------------------------------
+    def send(self, text: str) -> None:
+        """Type at the pace of a fast person, so that no UART overruns."""
+        for at in range(0, len(text), 8):
+            self.child.send(text[at : at + 8])
+            self.pump(0.02)
+
+    def focus(self, name: str) -> None:
+        """Move the input to a domain."""
+        for _ in range(len(self.board.domains) + 2):
+            if self.input_to == name:
+                return
+            start = len(self.lines)
+            self.child.send(NEXT_CONSOLE)
+            self.expect(HOST, r"(?i)input", 10)
+            said = " ".join(x.text for x in self.lines[start:] if x.domain == HOST)
+            for domain in self.board.domains:
+                if re.search(INPUT_TO.format(name=re.escape(domain.name)), said):
+                    self.input_to = domain.name
+        if self.input_to != name:
+            raise Failure(f"Ctrl-A three times never reached {name}\n{self.tail()}")
+
+    def command(self, name: str, line: str, timeout: float = 60) -> List[str]:
+        """Type a command at a domain's shell; the lines it printed."""
+        if self.board.hypervisor != "":
+            self.focus(name)
+        self.commands += 1
+        start = len(self.lines)
+        # The echo of what is typed holds the sum, only the answer its value.
+        self.send(f"{line}; echo end-$(({self.commands}+1000))\r")
+        end = rf"end-{self.commands + 1000}\b"
+        self.expect(name, end, timeout)
+        texts = [x.text for x in self.lines[start:] if x.domain == name]
+        echo = [i for i, text in enumerate(texts) if f"echo end-$(({self.commands}" in text]
+        texts = texts[echo[-1] + 1 :] if echo else texts
+        return [text for text in texts if not re.search(end, text)]
+
+
+def guest(name: str, do: str = "shell", args: str = "", **properties) -> Domain:
+    """A Debian guest; do and args are words of tools/guest/init."""
+    bootargs = f"console=ttyAMA0 quiet panic=1 loam.name={name} loam.do={do} {args}".strip()
+    properties.setdefault("memory", 192)
+    return Domain(name, bootargs=bootargs, **properties)
+
+
+def micro(name: str, image: str, args: str = "", **properties) -> Domain:
+    """A micro guest of tests/guests."""
+    path = os.path.join(OUT, "arm64", "guests", f"{image}.img")
+    properties.setdefault("memory", 32)
+    properties.setdefault("cpus", 1)
+    return Domain(name, kernel=path, ramdisk=None, bootargs=args, **properties)

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+"""The harness against a machine without Loam: a bare Debian boots and answers.
+
+If these fail, the fault is in the images, QEMU or the harness, not in Loam.
+"""
+
+from loam import guest
+
+
+def test_debian_boots_bare(machine):
+    m = machine(guest("bare"), hypervisor="")
+    m.ready("bare")
+    assert m.command("bare", "echo $((6*7))") == ["42"]
+    assert m.command("bare", "nproc") == ["2"]
+
+
+def test_ctrl_c_reaches_the_guest(machine):
+    m = machine(guest("bare"), hypervisor="")
+    m.ready("bare")
+    m.send("sleep 1000\r")
+    m.collect(1)
+    m.child.send("\x03")
+    assert m.command("bare", "echo alive") == ["alive"]
+
+
+def test_bare_power_off_ends_qemu(machine):
+    m = machine(guest("bare", "poweroff"), hypervisor="")
+    m.expect("bare", "guest bare: poweroff")
+    assert m.expect_exit() == 0
