@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* Offsets of C structures for entry.S and boot.S; read by make, never linked. */
+#include <loam/pcpu.h>
+#include <loam/vcpu.h>
+
+#define OFFSET(name, type, member)                                                                 \
+    __asm__ volatile("@@ " #name " %0" ::"i"((long)offsetof(type, member)))
+
+void asm_offsets(void);
+void asm_offsets(void)
+{
+    OFFSET(VCPU_X, struct vcpu, arch.x);
+    OFFSET(VCPU_PCPU, struct vcpu, pcpu);
+    OFFSET(PCPU_STACK, struct pcpu, arch.stack);
+}
