@@ -2,9 +2,14 @@
 /*
  * Machine memory in frames of 4 KiB: who owns which, and the allocator.
  *
- * Frames are reached by frame_map_local(), never by arithmetic on an address.
- * Records are initialised lazily: booting costs the same with 2 GiB and with
- * 64 GiB of RAM. A buddy system over extents that are carved on demand.
+ * A buddy system. Frames are reached by frame_map_local(), never by arithmetic
+ * on an address. Records are initialised lazily, in areas, when the first block
+ * that begins there is made, so that booting costs the same with 2 GiB and
+ * with 64 GiB of RAM.
+ *
+ * What a freed frame held stays in it. Nobody may see it: who asks for frames
+ * passes FRAME_ALLOC_ZERO or overwrites every byte, and RAM of a guest is
+ * cleared when the domain is built (guest_phys_clear()), before it runs.
  */
 #ifndef LOAM_FRAME_H
 #define LOAM_FRAME_H
@@ -17,21 +22,21 @@ struct domain;
 struct hv;
 
 #define FRAME_ORDER_MAX 18   /* 1 GiB blocks are the largest allocation */
-#define FRAME_EXTENTS_MAX 64 /* free ranges of machine memory that boot may hand over */
+#define FRAME_EXTENTS_MAX 64 /* ranges of machine memory that boot may hand over */
+#define FRAME_AREAS_MAX 32768 /* bits that say which records are initialised */
 
 enum frame_state {
-    FRAME_NONE = 0,  /* never allocated, record not initialised */
-    FRAME_FREE,      /* head of a free block of `order` */
-    FRAME_TAIL,      /* inside a block */
-    FRAME_HV,        /* used by the hypervisor */
-    FRAME_GUEST,     /* RAM of a domain */
-    FRAME_RESERVED,  /* modules, static memory not yet given out, firmware */
+    FRAME_NONE = 0, /* not ours, or inside a block whose head tells */
+    FRAME_FREE,     /* head of a free block of `order` */
+    FRAME_HV,       /* head of a block used by the hypervisor */
+    FRAME_GUEST,    /* RAM of a domain; every frame of the block says so */
+    FRAME_RESERVED, /* claimed: modules, static memory; every frame says so */
 };
 
 /* One per machine frame; 32 bytes. */
 struct frame {
     union {
-        struct list_node free;   /* FRAME_FREE */
+        struct list_node link; /* FRAME_FREE: in frames.free; FRAME_HV: the user's */
         struct {
             struct domain *owner; /* FRAME_GUEST */
             uint32_t type_count;  /* room for the types that PV guests need */
@@ -43,10 +48,18 @@ struct frame {
     uint8_t order;  /* of the block whose head this is */
     uint8_t node;   /* NUMA node */
     uint8_t flags;  /* FRAME_FLAG_* */
-    uint64_t spare;
+    union {
+        uint64_t spare;
+        struct { /* FRAME_HV: a slab (mm/mem.c) */
+            uint16_t used;      /* objects handed out */
+            uint16_t fresh;     /* objects that were handed out at least once */
+            uint16_t free_list; /* index + 1 of the first returned object */
+            uint16_t size_class;
+        } slab;
+    };
 };
 
-#define FRAME_FLAG_DIRTY 1 /* a free block that may hold a guest's data: scrub before use */
+#define FRAME_FLAG_CLAIMED 1 /* taken by frames_claim() */
 
 struct frame_extent {
     mfn_t start;
@@ -54,54 +67,81 @@ struct frame_extent {
 };
 
 struct frames {
-    struct spinlock lock;                       /* LOCK_RANK_FRAMES */
-    struct frame *table;                        /* record of `base`, virtually contiguous */
-    mfn_t base;                                 /* first frame the table describes */
-    uint64_t pages;                             /* frames the table describes */
-    struct list free[FRAME_ORDER_MAX + 1]; /* [lock] */
-    struct frame_extent raw[FRAME_EXTENTS_MAX]; /* [lock] never allocated, records unset */
-    uint32_t nr_raw;                            /* [lock] */
-    uint64_t total;                             /* frames handed to the allocator */
-    uint64_t avail;                             /* [lock] frames free now */
+    struct spinlock lock;                  /* LOCK_RANK_FRAMES */
+    struct frame *table;                   /* record of `base`, virtually contiguous */
+    mfn_t base;                            /* first frame the table describes */
+    uint64_t pages;                        /* frames the table describes */
+    struct list free[FRAME_ORDER_MAX + 1]; /* [lock] heads, by order */
+    uint64_t ready[FRAME_AREAS_MAX / 64];  /* [lock] bit per area: its records are initialised */
+    uint32_t area_shift;                   /* log2 of the frames in an area */
+    struct frame_extent extent[FRAME_EXTENTS_MAX]; /* [lock] what frames_add() was given */
+    uint32_t nr_extents;                   /* [lock] */
+    uint64_t total;                        /* [lock] frames handed over and not claimed */
+    uint64_t avail;                        /* [lock] frames free now */
+#if CONFIG_DEBUG
+    bool (*alloc_fails)(void); /* tests: true makes this frame_alloc() fail; may be NULL */
+#endif
 };
 
 /* Flags of frame_alloc(). */
 #define FRAME_ALLOC_ZERO 1 /* contents cleared */
 
 /*
- * Prepares the allocator for machine frames [base, base + pages), all of them
- * reserved until frames_add(). `table` is memory for `pages` records, which
- * need not be cleared.
+ * Prepares the allocator for machine frames [base, base + pages), none of them
+ * usable until frames_add(). `table` is memory for `pages` records, which
+ * need not be cleared. hv->frames may hold anything.
  */
 void frames_init(struct hv *hv, struct frame *table, mfn_t base, uint64_t pages);
 
-/* Hands a range to the allocator. Errors: -XEN_ENOSPC too many ranges, -XEN_EINVAL outside or overlapping. */
+/*
+ * Hands a range to the allocator: new memory, or all or part of what was
+ * claimed. Locks: frames. Errors: -XEN_EINVAL empty, outside of the table, or
+ * some page was handed over before and is not claimed; -XEN_ENOSPC too many ranges.
+ */
 int __must_check frames_add(struct hv *hv, mfn_t start, uint64_t pages);
 
 /*
  * Takes [start, start + pages) out of the free memory for good or until
- * frames_add() (static memory, a module's place). Errors: -XEN_EBUSY some page is not free.
+ * frames_add() (static memory, a module's place). Locks: frames. Errors:
+ * -XEN_EINVAL empty or outside of the table, -XEN_EBUSY some page is not free.
  */
 int __must_check frames_claim(struct hv *hv, mfn_t start, uint64_t pages);
 
 /*
  * Allocates 2^order frames, naturally aligned, one reference held, state FRAME_HV.
- * Locks: takes frames.lock. Errors: MFN_NONE when there is no such block.
+ * Locks: frames. Errors: MFN_NONE when there is no such block or order is over
+ * FRAME_ORDER_MAX.
  */
-mfn_t frame_alloc(struct hv *hv, uint32_t order, uint32_t flags);
+mfn_t __must_check frame_alloc(struct hv *hv, uint32_t order, uint32_t flags);
 
-/* Gives back what frame_alloc() returned; neighbours are merged. */
+/*
+ * Gives back what frame_alloc() returned; neighbours are merged. Locks:
+ * frames. A block that is not FRAME_HV or has another order panics.
+ */
 void frame_free(struct hv *hv, mfn_t m, uint32_t order);
 
-/* Makes a block of 2^order frames RAM of d / hypervisor memory again. */
+/* The same for any number of contiguous frames from 1 to 2^FRAME_ORDER_MAX; none is wasted. */
+mfn_t __must_check frame_alloc_pages(struct hv *hv, uint64_t pages, uint32_t flags);
+void frame_free_pages(struct hv *hv, mfn_t m, uint64_t pages);
+
+/*
+ * Makes a block of 2^order frames, allocated or claimed, RAM of d / hypervisor
+ * memory (a claimed one: reserved) again. A caller that assigned parts of a
+ * block unassigns the same parts, in any order, and frees the whole.
+ */
 void frame_assign(struct hv *hv, mfn_t m, uint32_t order, struct domain *d);
 void frame_unassign(struct hv *hv, mfn_t m, uint32_t order);
 
-/* The record of m; NULL when m is no RAM that the table describes or was never allocated. */
+/* The record of m; NULL when the table does not describe m or it was never near a used block. */
 struct frame *frame_lookup(struct hv *hv, mfn_t m);
 
-/* Address of a frame for this CPU, until frame_unmap(). Never fails for RAM of the table. */
+/*
+ * Address of a frame for this CPU, until frame_unmap(). Never fails for RAM of
+ * the table. The frames of one block are contiguous from its first one's address.
+ */
 void *frame_map_local(struct hv *hv, mfn_t m);
 void frame_unmap(struct hv *hv, void *va);
+/* The frame that an address from frame_map_local(), or one inside of that block, shows. */
+mfn_t frame_of(struct hv *hv, const void *va);
 
 #endif

@@ -1,17 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory for the hypervisor's own objects, smaller than a page or of a few
- * pages: size classes of a power of two and its half steps over frames.
+ * Memory for the hypervisor's own objects: up to 2 KiB from slabs of one
+ * frame each, in size classes of a power of two and its half steps; from
+ * there on in whole frames.
  */
 #ifndef LOAM_MEM_H
 #define LOAM_MEM_H
 
+#include <loam/list.h>
+#include <loam/lock.h>
 #include <loam/types.h>
 
 struct hv;
 
+#define MEM_CLASSES 14
+#define MEM_SIZE_MAX (UINT64_C(1) << 20)
+
+struct mem_heap {
+    struct spinlock lock;             /* LOCK_RANK_MEM */
+    uint64_t used;                    /* [lock] bytes handed out */
+    struct list partial[MEM_CLASSES]; /* [lock] slabs (struct frame) with a free object, by class */
+#if CONFIG_DEBUG
+    bool (*alloc_fails)(void); /* tests: true makes this mem_alloc() fail; may be NULL */
+#endif
+};
+
 /* Sets hv->mem up; the frame allocator works. Errors: -XEN_ENOMEM. */
 int __must_check mem_init(struct hv *hv);
+/* Gives the heap itself back (host tests). An object still in use panics. */
+void mem_fini(struct hv *hv);
 
 /*
  * Zeroed memory, aligned to 16 bytes (to a page from 4 KiB on). Context: any
@@ -19,10 +36,10 @@ int __must_check mem_init(struct hv *hv);
  */
 void *mem_alloc(struct hv *hv, size_t size);
 
-/* Gives p back, NULL is allowed. `size` is what mem_alloc() was given. */
+/* Gives p back, NULL is allowed. `size` is what mem_alloc() was given: another class panics. */
 void mem_free(struct hv *hv, void *p, size_t size);
 
-/* Bytes handed out now, in whole size classes: what tests and the memory report read. */
+/* Bytes handed out now, in whole size classes or frames: what tests and the memory report read. */
 uint64_t mem_used(const struct hv *hv);
 
 #endif

@@ -7,9 +7,14 @@
 
 struct hv;
 
-/* Address of machine memory for this CPU; the neutral code goes through frame_map_local(). */
+/*
+ * Address of machine memory for this CPU; the neutral code goes through
+ * frame_map_local(). Contiguous frames have contiguous addresses.
+ */
 void *arch_frame_map(mfn_t m);
 void arch_frame_unmap(void *va);
+/* The frame that an address inside of what arch_frame_map() gave belongs to. */
+mfn_t arch_frame_of(const void *va);
 
 /*
  * Makes RAM [start, start + size) reachable by arch_frame_map(), read-write,
