@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Everything the bench guest's files share: markers, register access, the machine found in the
+ * device tree, and what each file offers.
+ *
+ * The guest may have globals: it is a test program of one domain, not part of the hypervisor. All
+ * of them are in bss, because the image is not relocated.
+ */
+#ifndef BENCH_GUEST_H
+#define BENCH_GUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rows.h"
+
+/* No symbol is reached through a table of addresses: the image is not relocated. */
+#pragma GCC visibility push(hidden)
+
+/* ---- markers for the plugin: see ../plugin/count.c ---- */
+
+#define MARK(payload) __asm__ volatile(".inst %c0" ::"i"(0xd280001f | ((payload) << 5)) : "memory")
+#define INTERVAL_BEGIN(row) MARK(0x1000 | (row))
+#define INTERVAL_END(row) MARK(0x2000 | (row))
+#define ASYNC_BEGIN(row) MARK(0x6000 | (row))
+#define MARK_REPORT() MARK(0x3000)
+#define MARK_ABANDON() MARK(0x7000)
+
+/* Runs `op` cfg.iterations times, each between two markers, and then `check`. */
+#define MEASURE(row, op, check) \
+    do { \
+        for (unsigned int i_ = 0; i_ < cfg.iterations; i_++) { \
+            INTERVAL_BEGIN(row); \
+            op; \
+            INTERVAL_END(row); \
+            check; \
+        } \
+    } while (0)
+
+/* ---- registers ---- */
+
+#define STRINGIFY(x) #x
+#define SYSREG_READ(reg) \
+    ({ \
+        uint64_t value_; \
+        __asm__ volatile("mrs %0, " STRINGIFY(reg) : "=r"(value_)::"memory"); \
+        value_; \
+    })
+#define SYSREG_WRITE(reg, value) \
+    __asm__ volatile("msr " STRINGIFY(reg) ", %0" ::"r"((uint64_t)(value)) : "memory")
+
+static inline void isb(void) { __asm__ volatile("isb" ::: "memory"); }
+
+static inline void wfi(void) { __asm__ volatile("dsb sy\n\twfi" ::: "memory"); }
+
+static inline void irq_mask(void) { __asm__ volatile("msr daifset, #2" ::: "memory"); }
+
+static inline void irq_unmask(void) { __asm__ volatile("msr daifclr, #2\n\tisb" ::: "memory"); }
+
+/* One plain access each: a trap then carries a valid syndrome. */
+static inline uint32_t mmio_read32(uint64_t address)
+{
+    uint32_t value;
+
+    __asm__ volatile("ldr %w0, [%1]" : "=r"(value) : "r"(address) : "memory");
+    return value;
+}
+
+static inline uint64_t mmio_read64(uint64_t address)
+{
+    uint64_t value;
+
+    __asm__ volatile("ldr %0, [%1]" : "=r"(value) : "r"(address) : "memory");
+    return value;
+}
+
+static inline void mmio_write32(uint64_t address, uint32_t value)
+{
+    __asm__ volatile("str %w0, [%1]" ::"r"(value), "r"(address) : "memory");
+}
+
+/* ---- the machine and what to do: fdt.c ---- */
+
+#define MAX_CPUS 8
+
+struct machine {
+    bool is_xen; /* a node compatible with "xen,xen" */
+    uint64_t uart; /* PL011, 0 for none */
+    uint64_t gicd; /* GICv3 distributor */
+    uint64_t gicr; /* its redistributors */
+    uint32_t vtimer; /* INTID of the virtual timer */
+    unsigned int nr_cpus;
+    uint64_t mpidr[MAX_CPUS];
+};
+
+struct config {
+    char run[16]; /* bootargs run=NAME */
+    char seed; /* bootargs seed=X: tells two guests of one run apart */
+    unsigned int iterations; /* bootargs n=NUM */
+};
+
+extern struct machine machine;
+extern struct config cfg;
+
+bool string_equal(const char *a, const char *b);
+
+/* Fills `machine` and `cfg` from the device tree; false when it is not one. */
+bool fdt_scan(const uint8_t *fdt);
+
+/* ---- output and verdict: console.c ---- */
+
+void print_string(const char *s);
+void print_number(uint64_t n);
+void print_hex(uint64_t n);
+void print_flush(void);
+
+/* One line "bench: FAIL what: got G, expected E"; counted. */
+void fail(const char *what, uint64_t got, uint64_t expected);
+
+/* Fails unless got == expected. */
+void expect(const char *what, uint64_t got, uint64_t expected);
+
+/* Prints the verdict, has the report written and switches this domain off. */
+void guest_finish(void) __attribute__((noreturn));
+
+/* ---- interrupts, timer, faults: irq.c ---- */
+
+void irq_init_cpu(void);
+unsigned int irq_count(unsigned int cpu, unsigned int intid);
+void sgi_send(uint64_t mpidr, unsigned int intid);
+uint64_t gicr_of_this_cpu(void);
+void timer_start_us(unsigned int us);
+void delay_us(unsigned int us);
+
+/* While set, a data abort on exactly this address is counted and stepped over. */
+extern volatile uint64_t fault_expected;
+extern volatile unsigned int faults;
+
+/* While set, an undefined instruction is counted and stepped over. */
+extern volatile bool undefined_expected;
+extern volatile unsigned int undefineds;
+
+/* ---- calls out of the guest: start.S ---- */
+
+long hypercall(uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2);
+long smccc(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3);
+void fp_load(const void *values);
+void fp_store(void *values);
+void secondary_entry(void);
+
+enum hypercall_number {
+    HC_XEN_VERSION = 17,
+    HC_CONSOLE_IO = 18,
+    HC_SCHED_OP = 29,
+    HC_SYSCTL = 35,
+    HC_DOMCTL = 36,
+};
+enum sched_op { SCHED_YIELD = 0, SCHED_SHUTDOWN = 2 };
+enum psci {
+    PSCI_VERSION = 0x84000000,
+    PSCI_CPU_OFF = 0x84000002,
+    PSCI_CPU_ON = 0xc4000003,
+    PSCI_AFFINITY_INFO = 0xc4000004,
+    PSCI_SYSTEM_OFF = 0x84000008,
+};
+
+/* ---- runs ---- */
+
+void run_core(void);
+void run_dedicated(void);
+void run_smp(void);
+void run_switch(void);
+void run_objects(void);
+void secondary_main(uint64_t context);
+
+/* Called from start.S. */
+void map_build(const uint8_t *fdt);
+void guest_main(const uint8_t *fdt);
+uint64_t sync_handle(uint64_t esr, uint64_t elr, uint64_t far);
+void irq_handle(void);
+void exception_fatal(uint64_t esr, uint64_t elr, uint64_t far) __attribute__((noreturn));
+
+extern char image_start[], image_end[];
+extern uint64_t map_root[512];
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+"""Reads rows.tbl and the plugin's reports, and works out medians, verdicts and tables."""
+
+import collections
+import dataclasses
+import pathlib
+import re
+import statistics
+import subprocess
+
+HYPERVISOR_EL = 2
+NR_EL = 4
+MAX_SPREAD = 2  # the maximum may be this many times the median
+
+
+@dataclasses.dataclass
+class Row:
+    """One line of rows.tbl."""
+    name: str
+    id: int
+    run: str
+    goal: int | None
+    regs: int | None
+    floor: int | None
+    title: str
+
+
+@dataclasses.dataclass
+class Measured:
+    """What one row cost on one hypervisor, at EL2."""
+    n: int
+    insn: int
+    insn_max: int
+    sysreg: int
+    sysreg_max: int
+    others: dict  # event -> median
+    stray: int = 0
+
+    def as_dict(self):
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass
+class Report:
+    """A parsed report: samples[id] is a list of {event: count at EL2}."""
+    samples: dict
+    strays: dict
+    points: list   # (id, vcpu, {event: count at EL2})
+    blocks: list   # (address, instructions, runs)
+
+
+def read_rows(path):
+    rows = []
+    for line in pathlib.Path(path).read_text().splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        name, number, run, goal, regs, floor, title = line.split(None, 6)
+        optional = [None if field == "-" else int(field) for field in (goal, regs, floor)]
+        rows.append(Row(name, int(number), run, *optional, title))
+    return rows
+
+
+def read_report(path):
+    report = Report(collections.defaultdict(list), {}, [], [])
+    events = []
+    for line in pathlib.Path(path).read_text().splitlines():
+        kind, *words = line.split()
+        if kind == "events":
+            events = words
+        elif kind == "sample":
+            report.samples[int(words[0])].append(at_el2(events, words[1:]))
+        elif kind == "stray":
+            report.strays[int(words[0])] = int(words[1])
+        elif kind == "point":
+            report.points.append((int(words[0]), int(words[1]), at_el2(events, words[2:])))
+        elif kind == "block":
+            report.blocks.append((int(words[0], 16), int(words[1]), int(words[2])))
+    return report
+
+
+def at_el2(events, words):
+    first = HYPERVISOR_EL * len(events)
+    return dict(zip(events, map(int, words[first:first + len(events)])))
+
+
+def measure(report, row):
+    """The Measured of a row, or None when the report has no sample of it."""
+    samples = report.samples.get(row.id)
+    if not samples:
+        return None
+    column = {event: [s[event] for s in samples] for event in samples[0]}
+    median = {event: statistics.median_low(values) for event, values in column.items()}
+    others = {e: m for e, m in median.items() if e not in ("insn", "sysreg") and m}
+    return Measured(len(samples), median["insn"], max(column["insn"]), median["sysreg"],
+                    max(column["sysreg"]), others, report.strays.get(row.id, 0))
+
+
+def judge(row, got):
+    """(met, text): whether a goal holds; (None, "") when the row has none."""
+    if row.goal is None or got is None:
+        return None, ""
+    if got.insn > row.goal:
+        return False, "no"
+    if got.sysreg > row.regs:
+        return False, "no: registers"
+    if got.insn_max > MAX_SPREAD * max(got.insn, 1):
+        return False, "no: maximum"
+    return True, "yes"
+
+
+def boot_instructions(report):
+    """EL2 instructions until the first instruction of the first guest (point 1)."""
+    return next((at["insn"] for number, _, at in report.points if number == 1), None)
+
+
+def table(header, rows):
+    """A table in Markdown whose columns line up on a terminal."""
+    cells = [header] + rows
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    rule = ["-" * widths[0]] + ["-" * (w - 1) + ":" for w in widths[1:]]
+    lines = []
+    for row in [header, rule] + rows:
+        first = row[0].ljust(widths[0])
+        rest = [c.rjust(w) for c, w in zip(row[1:], widths[1:])]
+        lines.append("| " + " | ".join([first] + rest) + " |")
+    return "\n".join(lines)
+
+
+def count_text(insn, sysreg):
+    return f"{insn:,} ({sysreg})"
+
+
+def read_symbols(elf, nm):
+    """Sorted (address, name) of the functions and labels in an ELF file's text."""
+    out = subprocess.run([nm, "-n", "--defined-only", str(elf)], text=True, check=True,
+                         stdout=subprocess.PIPE).stdout
+    return [(int(m[1], 16), m[2]) for m in re.finditer(r"^([0-9a-f]+) [tTwW] (.+)$", out, re.M)
+            if not m[2].startswith("$")]
+
+
+def symbol_of(symbols, address):
+    low, high = 0, len(symbols)
+    while low < high:
+        middle = (low + high) // 2
+        if symbols[middle][0] <= address:
+            low = middle + 1
+        else:
+            high = middle
+    if low == 0:
+        return "?", 0
+    base, name = symbols[low - 1]
+    return name, address - base
+
+
+def join_blocks(blocks):
+    """Runs of instructions executed equally often, from blocks that follow one another."""
+    joined = []
+    for address, length, runs in sorted(merge_same(blocks)):
+        if joined and joined[-1][0] + 4 * joined[-1][1] == address and joined[-1][2] == runs:
+            joined[-1][1] += length
+        else:
+            joined.append([address, length, runs])
+    return joined
+
+
+def merge_same(blocks):
+    """Blocks that the emulator translated more than once, added up."""
+    total = collections.Counter()
+    for address, length, runs in blocks:
+        total[address, length] += runs
+    return [(address, length, runs) for (address, length), runs in total.items()]
+
+
+def profile_text(report, symbols, samples, limit=40):
+    """Where the instructions went, by function and by run, per sample when there are any."""
+    divisor = max(samples, 1)
+    functions = collections.Counter()
+    for address, length, runs in report.blocks:
+        functions[symbol_of(symbols, address)[0]] += length * runs
+    total = max(sum(functions.values()), 1)
+    lines = [f"{total / divisor:14,.1f}  all, over {divisor} samples", "", "by function:"]
+    lines += [f"{n / divisor:14,.1f}  {100 * n / total:5.1f} %  {name}"
+              for name, n in functions.most_common(limit)]
+    lines += ["", "by run of instructions (times x length, where):"]
+    busiest = sorted(join_blocks(report.blocks), key=lambda b: -b[1] * b[2])
+    for address, length, runs in busiest[:limit]:
+        name, offset = symbol_of(symbols, address)
+        lines.append(f"{runs / divisor:14,.2f} x {length:3}  {address:#x} {name}+{offset:#x}")
+    return "\n".join(lines)
