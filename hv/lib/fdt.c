@@ -94,7 +94,7 @@ static int check_blocks(struct fdt *f)
     if (f->version >= FDT_VERSION) {
         f->struct_size = get_be32(b + FDT_HDR_SIZE_STRUCT);
     }
-    return check_block(f, FDT_HDR_OFF_STRUCT, f->struct_off, f->struct_size, 4);
+    return check_block(f, FDT_HDR_SIZE_STRUCT, f->struct_off, f->struct_size, 4);
 }
 
 static int check_reserve(struct fdt *f)
