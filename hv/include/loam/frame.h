@@ -25,18 +25,19 @@ struct hv;
 #define FRAME_EXTENTS_MAX 64 /* ranges of machine memory that boot may hand over */
 #define FRAME_AREAS_MAX 32768 /* bits that say which records are initialised */
 
+/* Of a block of frames, said by the record of its first frame, the head. */
 enum frame_state {
-    FRAME_NONE = 0, /* not ours, or inside a block whose head tells */
-    FRAME_FREE,     /* head of a free block of `order` */
-    FRAME_HV,       /* head of a block used by the hypervisor */
-    FRAME_GUEST,    /* RAM of a domain; every frame of the block says so */
-    FRAME_RESERVED, /* claimed: modules, static memory; every frame says so */
+    FRAME_NONE = 0, /* no head: inside a block, or never handed over */
+    FRAME_FREE,
+    FRAME_HV,       /* used by the hypervisor */
+    FRAME_GUEST,    /* RAM of a domain */
+    FRAME_RESERVED, /* claimed: modules, static memory */
 };
 
 /* One per machine frame; 32 bytes. */
 struct frame {
     union {
-        struct list_node link; /* FRAME_FREE: in frames.free; FRAME_HV: the user's */
+        struct list_node link;    /* FRAME_FREE: in frames.free; FRAME_HV: the user's */
         struct {
             struct domain *owner; /* FRAME_GUEST */
             uint32_t type_count;  /* room for the types that PV guests need */
@@ -115,8 +116,8 @@ int __must_check frames_claim(struct hv *hv, mfn_t start, uint64_t pages);
 mfn_t __must_check frame_alloc(struct hv *hv, uint32_t order, uint32_t flags);
 
 /*
- * Gives back what frame_alloc() returned; neighbours are merged. Locks:
- * frames. A block that is not FRAME_HV or has another order panics.
+ * Gives back all or part of what frame_alloc() returned; neighbours are
+ * merged. Locks: frames. Frames that are not FRAME_HV panic.
  */
 void frame_free(struct hv *hv, mfn_t m, uint32_t order);
 
@@ -125,14 +126,17 @@ mfn_t __must_check frame_alloc_pages(struct hv *hv, uint64_t pages, uint32_t fla
 void frame_free_pages(struct hv *hv, mfn_t m, uint64_t pages);
 
 /*
- * Makes a block of 2^order frames, allocated or claimed, RAM of d / hypervisor
- * memory (a claimed one: reserved) again. A caller that assigned parts of a
- * block unassigns the same parts, in any order, and frees the whole.
+ * Makes 2^order frames, allocated or claimed, RAM of d / hypervisor memory (a
+ * claimed one: reserved) again. They may be part of what was allocated. Costs the
+ * same for each order. Locks: frames. Frames in another state panic.
  */
 void frame_assign(struct hv *hv, mfn_t m, uint32_t order, struct domain *d);
 void frame_unassign(struct hv *hv, mfn_t m, uint32_t order);
 
-/* The record of m; NULL when the table does not describe m or it was never near a used block. */
+/*
+ * The head's record of the block that m is in; NULL when m was never handed
+ * over. Context: the caller holds something that keeps the block as it is.
+ */
 struct frame *frame_lookup(struct hv *hv, mfn_t m);
 
 /*
