@@ -31,12 +31,14 @@ class BuildError(Exception):
 
 
 def run(command, **kwargs):
-    """Runs a command and returns its output; a failure carries the command and its last lines."""
+    """Runs a command and returns its output; a failure names it and carries its last lines."""
     try:
         done = subprocess.run([str(c) for c in command], text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, check=False, **kwargs)
     except FileNotFoundError as error:
         raise BuildError(f"{command[0]} is not installed") from error
+    except subprocess.TimeoutExpired as error:
+        raise BuildError(f"{command[0]} did not finish in {error.timeout} s") from error
     if done.returncode != 0:
         tail = "\n".join(done.stdout.strip().splitlines()[-8:])
         raise BuildError(f"{' '.join(str(c) for c in command)}\n{tail}")
@@ -50,6 +52,13 @@ def cross(tool):
 def build_plugin(out):
     target = out / "count.so"
     run([os.environ.get("HOSTCC", "gcc"), *PLUGIN_FLAGS, "-o", target, HERE / "plugin/count.c"])
+    return target
+
+
+def build_self_test(out):
+    target = out / "selftest.elf"
+    run([cross("gcc"), "-nostdlib", "-static", "-Wl,-Ttext=0x40100000", "-Wl,--build-id=none",
+         "-o", target, HERE / "plugin/selftest.S"])
     return target
 
 

@@ -131,15 +131,23 @@ def device_tree(run_, cpu, guest, work):
     return blob
 
 
-def qemu_command(run_, cpu, image, guest, plugin, work, profile):
-    report = work / "report.txt"
-    plugin_arguments = f"file={plugin},out={report}" + (f",{profile}" if profile else "")
-    command = [
-        QEMU, "-M", BOARD, "-cpu", cpu, "-m", str(run_.memory_mib), "-smp", str(run_.cpus),
+def emulator(cpu, memory_mib, cpus, plugin, report):
+    """The options that make counts repeatable, common to all runs."""
+    return [
+        QEMU, "-M", BOARD, "-cpu", cpu, "-m", str(memory_mib), "-smp", str(cpus),
         "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
         "-rtc", "base=2024-01-01T00:00:00,clock=vm", "-seed", "1",
         "-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot",
-        "-serial", f"file:{work / 'console.log'}", "-plugin", plugin_arguments,
+        "-plugin", f"file={pathlib.Path(plugin).resolve()},out={report}",
+    ]
+
+
+def qemu_command(run_, cpu, image, guest, plugin, work, profile):
+    report = work / "report.txt"
+    command = [
+        *emulator(cpu, run_.memory_mib, run_.cpus, plugin,
+                  f"{report},{profile}" if profile else report),
+        "-serial", f"file:{work / 'console.log'}",
         "-kernel", str(image), "-dtb", str(device_tree(run_, cpu, guest, work)),
     ]
     for index in range(len(run_.domains)):
@@ -199,3 +207,11 @@ def execute(run_, cpu, image, guest, plugin, work, timeout, profile=""):
     if not report.exists() or not report.read_text().endswith("end\n"):
         raise RunError(f"the plugin wrote no complete report {where}")
     return Result(report, console, failures)
+
+
+def self_test(cpu, program, plugin, work, timeout):
+    """Runs plugin/selftest.S and returns the path of its report."""
+    work.mkdir(parents=True, exist_ok=True)
+    report = work / "report.txt"
+    run([*emulator(cpu, 512, 1, plugin, report), "-kernel", program], timeout=timeout)
+    return report

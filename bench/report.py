@@ -108,6 +108,19 @@ def judge(row, got):
     return True, "yes"
 
 
+def self_test_errors(source, parsed):
+    """What differs from the EXPECT lines of plugin/selftest.S; an empty list when nothing does."""
+    errors = []
+    for number, fields in re.findall(r"EXPECT (\d+) (.*)", pathlib.Path(source).read_text()):
+        samples = parsed.samples.get(int(number), [])
+        expected = {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", fields)}
+        if not samples:
+            errors.append(f"interval {number}: no samples")
+        errors += [f"interval {number}: {sample}, expected {expected}"
+                   for sample in samples if sample != expected]
+    return errors
+
+
 def boot_instructions(report):
     """EL2 instructions until the first instruction of the first guest (point 1)."""
     return next((at["insn"] for number, _, at in report.points if number == 1), None)

@@ -97,6 +97,14 @@ class Bench:
     def note(self, text):
         print(f"bench: {text}", file=sys.stderr, flush=True)
 
+    def self_test(self):
+        """Known instructions, counted: whatever follows is worth as much as this."""
+        program = build.build_self_test(self.out)
+        path = machine.self_test(self.options.cpu, program, self.plugin,
+                                 self.out / "runs/selftest", self.options.timeout)
+        for error in report.self_test_errors(HERE / "plugin/selftest.S", report.read_report(path)):
+            self.problem(f"the counter's self test: {error}")
+
     def problem(self, text):
         self.problems.append(text)
         self.note(text)
@@ -277,6 +285,7 @@ def main():
     bench = Bench(options, rows)
     try:
         bench.prepare()
+        bench.self_test()
     except build.BuildError as error:
         sys.exit(f"bench: {error}")
     if not bench.images:
