@@ -100,8 +100,8 @@ class Bench:
     def self_test(self):
         """Known instructions, counted: whatever follows is worth as much as this."""
         program = build.build_self_test(self.out)
-        path = machine.self_test(self.options.cpu, program, self.plugin,
-                                 self.out / "runs/selftest", self.options.timeout)
+        path = machine.self_test(program, self.plugin, self.out / "runs/selftest",
+                                 self.options.timeout)
         for error in report.self_test_errors(HERE / "plugin/selftest.S", report.read_report(path)):
             self.problem(f"the counter's self test: {error}")
 
