@@ -1,20 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * struct arch_host: what the boot found out about this machine. Written
- * while booting, read-only afterwards; reached by p->arch.host.
+ * while booting, read-only afterwards except where a lock is named; reached by
+ * p->arch.host, or from hv by arch_host().
+ *
+ * struct machine holds the mutable state of the host: the one object of it is
+ * in start.c.
  */
 #ifndef ARM64_HOST_H
 #define ARM64_HOST_H
 
+#include <loam/hv.h>
 #include <loam/lock.h>
 #include <loam/pcpu.h>
 #include <loam/types.h>
 #include <arch/stage2.h>
 
+#define GICR_REGIONS_MAX 8
+
+/* A range of redistributor frames, one or two pairs of 64 KiB for each CPU. */
+struct gicr_region {
+    hpa_t addr;
+    uint64_t size;
+    uintptr_t regs; /* mapped */
+};
+
 struct arch_host {
+    /* Where the image was loaded (start.c), and the address space (mmu.c; boot CPU only). */
+    uint64_t image_pa, image_size;
+    uint32_t tables_used;
+    uintptr_t device_next;
+
     /* CPUs, in the order of the device tree; the boot CPU first. */
     uint32_t nr_cpus;
-    uint64_t cpu_mpidr[128];
+    uint64_t cpu_mpidr[HV_PCPUS_MAX];
 
     /* Abilities, the same on all CPUs (a CPU that differs is left out). */
     uint8_t pa_bits;
@@ -29,25 +48,27 @@ struct arch_host {
     uint32_t dcache_line;
     uint32_t icache_line;
 
-    /* Counter: ns = (ticks * mult) >> shift. */
-    uint32_t cntfrq;
-    uint32_t ns_mult, ns_shift;
+    /* Counter, as fractions of 2^64 (timer.c): ns = ((ticks << ns_shift) * ns_mult) >> 64. */
+    uint64_t cntfrq;
+    uint64_t ns_mult, ticks_mult;
+    uint8_t ns_shift, ticks_shift;
 
     /* GICv3, from the device tree. */
     hpa_t gicd_addr;
     uint64_t gicd_size;
-    hpa_t gicr_addr;   /* first region of redistributors */
-    uint64_t gicr_size;
     uintptr_t gicd;    /* mapped */
-    uintptr_t gicr;
+    uint32_t nr_gicr;
+    struct gicr_region gicr[GICR_REGIONS_MAX];
+    uint32_t gicr_stride; /* bytes from CPU to CPU as the tree says, 0: by GICR_TYPER */
     uint32_t nr_irqs;  /* INTIDs of the distributor */
     uint32_t nr_lrs;   /* list registers */
     uint32_t pri_bits;
 
     /* PPIs (INTIDs) of the timers. */
     uint32_t vtimer_irq, htimer_irq, ptimer_irq;
+    uint32_t maintenance_irq; /* of the list registers */
 
-    /* PSCI conduit is always SMC: we run at EL2. */
+    /* PSCI, conduit SMC: we run at EL2. 0: the tree names none that we can use. */
     uint32_t psci_version;
 
     struct stage2_format s2;
@@ -61,5 +82,37 @@ struct arch_host {
     /* ID registers as guests see them, made once (arch/arm64/idreg.c). */
     uint64_t idreg[8 * 8]; /* by CRm 0..7, op2 0..7 of op0 3 op1 0 CRn 0 */
 };
+
+struct machine {
+    struct hv hv;
+    struct arch_host host;
+    struct pcpu boot_cpu;
+};
+
+static inline struct arch_host *arch_host(struct hv *hv)
+{
+    return &container_of(hv, struct machine, hv)->host;
+}
+
+static inline const struct arch_host *arch_host_const(const struct hv *hv)
+{
+    return &((const struct machine *)((const char *)hv - offsetof(struct machine, hv)))->host;
+}
+
+static inline uint64_t mul_high(uint64_t a, uint64_t b)
+{
+    return (uint64_t)(((unsigned __int128)a * b) >> 64);
+}
+
+static inline ns_t ticks_to_ns(const struct arch_host *h, uint64_t ticks)
+{
+    return mul_high(ticks << h->ns_shift, h->ns_mult);
+}
+
+/* The first counter value that is not before ns (two ticks make up for rounding). */
+static inline uint64_t ns_to_ticks(const struct arch_host *h, ns_t ns)
+{
+    return mul_high(ns << h->ticks_shift, h->ticks_mult) + 2;
+}
 
 #endif
