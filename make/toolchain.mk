@@ -22,7 +22,7 @@ includes := -Ihv/include -Ihv/arch/include -Ihv/arch/$(ARCH)/include -Iabi -I$(O
 
 flags-common := -std=gnu11 -g -fno-common -fno-strict-aliasing -fwrapv $(warnings) $(includes) \
 	-ffile-prefix-map=$(CURDIR)/= $(if $(DEBUG),-DCONFIG_DEBUG=1)
-flags-neutral := -Wconversion -Wno-sign-conversion -Wframe-larger-than=1024
+flags-neutral := -Wconversion -Wno-sign-conversion -Wframe-larger-than=1536
 flags-free := -ffreestanding -fno-stack-protector -fno-pic -fno-asynchronous-unwind-tables
 
 flags-arm64 := $(flags-free) -O2 -mgeneral-regs-only -mcmodel=small -fno-omit-frame-pointer \

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
-# hypercall.tbl -> one HC_ROW line per operation and one HC_CALL line per hypercall.
-#   call NR name mask            starts a hypercall; mask: bits of argument 0 that name the operation
-#   SUBOP name struct dir arg who handler
-# dir: in, out, inout or - ; arg: register that holds the argument's address.
+# hypercall.tbl -> three lists for X macros: handlers, rows, hypercalls.
+#   call NR name mask                     mask: bits of argument 0 that name the operation
+#   OP name struct dir arg who handler    dir: in, out, inout or -; arg: register with the address
 /^#/ || NF == 0 { next }
 $1 == "call" {
     name = $3
     calls = calls sprintf("HC_CALL(%s, %s, %s)\n", $2, name, $4)
+    rows = rows (open ? "HC_ROWS_END\n" : "") sprintf("HC_ROWS(%s)\n", name)
+    open = 1
     next
 }
 {
@@ -15,15 +16,13 @@ $1 == "call" {
         exit 1
     }
     size = $3 == "-" ? "0" : "sizeof(struct " $3 ")"
-    rows[name] = rows[name] sprintf("HC_ROW(%s, %s, %s, %d, %d, %s, %s, %s)\n", name, $1, size,
-        $4 ~ /^in/, $4 ~ /out$/, $5, $6, $7)
-    order[name] = 1
-    protos = protos (seen[$7]++ ? "" : sprintf("HC_PROTO(%s)\n", $7))
-    structs = structs
+    dir = $4 == "in" ? "HC_IN" : $4 == "out" ? "HC_OUT" : $4 == "inout" ? "HC_IN | HC_OUT" : "0"
+    rows = rows sprintf("HC_ROW(%s, %s, %s, %d, HC_WHO_%s, %s)\n", $1, size, dir, $5, $6, $7)
+    if (!seen[$7]++)
+        protos = protos sprintf("HC_HANDLER(%s)\n", $7)
 }
 END {
-    printf "#ifdef HC_PROTO\n%s#endif\n#ifdef HC_ROW\n", protos
-    for (n in rows)
-        printf "%s", rows[n]
-    printf "#endif\n#ifdef HC_CALL\n%s#endif\n", calls
+    printf "#ifdef HC_HANDLER\n%s#endif\n", protos
+    printf "#ifdef HC_ROW\n%sHC_ROWS_END\n#endif\n", rows
+    printf "#ifdef HC_CALL\n%s#endif\n", calls
 }

@@ -107,6 +107,12 @@ int domain_destroy(struct domain *d);
 void domain_pause(struct domain *d);
 void domain_unpause(struct domain *d);
 
+/*
+ * Gives [m, m + pages), RAM of d, back: to the allocator, or to the reserve it
+ * was claimed from (static memory). Frames that are d's no more are skipped.
+ */
+void domain_free_ram(struct domain *d, mfn_t m, uint64_t pages);
+
 /* References. domain_try_get fails once the last reference is gone. */
 void domain_get(struct domain *d);
 bool domain_try_get(struct domain *d);

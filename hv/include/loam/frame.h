@@ -138,6 +138,8 @@ void frame_unassign(struct hv *hv, mfn_t m, uint32_t order);
  * over. Context: the caller holds something that keeps the block as it is.
  */
 struct frame *frame_lookup(struct hv *hv, mfn_t m);
+/* The frame whose record r is. */
+mfn_t frame_mfn(const struct hv *hv, const struct frame *r);
 
 /*
  * Address of a frame for this CPU, until frame_unmap(). Never fails for RAM of

@@ -11,6 +11,7 @@
 #include <loam/frame.h>
 #include <loam/list.h>
 #include <loam/lock.h>
+#include <loam/timer.h>
 #include <loam/types.h>
 
 #define HV_PCPUS_MAX 128
@@ -43,8 +44,13 @@ struct hv {
     struct plan *plan;           /* boot-time domains (boot/plan.c) */
     struct list jobs;       /* [lock] long work cut into steps (core/job.c) */
 
-    uint32_t quiesce_pending;    /* CPUs that have yet to pass a quiescent point */
+    struct domain *quiescing;    /* [lock] the domain whose teardown waits for a quiescent point */
+    uint32_t quiesce_pending;    /* CPUs that have yet to pass one */
+    struct timer job_timer;      /* lets busy CPUs do steps of jobs */
     ns_t boot_start;             /* counter at entry */
 };
+
+/* Prepares *h (zeroed memory). */
+void hv_init(struct hv *h);
 
 #endif

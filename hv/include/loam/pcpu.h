@@ -74,4 +74,12 @@ void pcpu_init(struct hv *hv, struct pcpu *p, uint32_t id);
  */
 void pcpu_start_all(struct hv *hv);
 
+/*
+ * Lock-free readers run between two quiescent points of their CPU (the run
+ * loop's passes). After begin, once done returns true, no CPU uses anything
+ * that was unlinked before begin. One user at a time (domain_destroy()).
+ */
+void hv_quiesce_begin(struct hv *hv);
+bool hv_quiesce_done(struct hv *hv);
+
 #endif

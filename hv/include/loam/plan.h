@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Boot-time domains: device tree -> plan -> domains, without any dom0, by
- * Xen's dom0less binding. The plan stays, so that a domain can be built anew
- * (restart policy). Read next: boot/plan.c (parse), boot/build.c (build).
+ * Xen's dom0less binding (docs/device-tree.md). The plan stays, so that a
+ * domain can be built anew (restart policy). Read next: boot/plan.c (parse),
+ * boot/build.c (build), boot/restart.c (what follows a stop).
  */
 #ifndef LOAM_PLAN_H
 #define LOAM_PLAN_H
@@ -14,17 +15,27 @@
 /*
  * Reads /chosen of the host's tree into hv->plan. A node that cannot be used
  * is left out with a message that names node and property; that is no error.
- * Also claims modules and static memory, makes boot cpupools. Errors: -XEN_ENOMEM.
+ * Also claims modules and static memory, makes boot cpupools. The tree's blob
+ * must stay mapped and unchanged; *host itself is copied.
+ * Context: boot CPU; all CPUs are up, all RAM is with the frame allocator.
+ * Errors: -XEN_ENOMEM.
  */
 int __must_check plan_parse(struct hv *hv, const struct fdt *host);
 
-/* Starts building every planned domain, first to last. */
+/*
+ * Starts building every planned domain, first to last. Powers the machine off
+ * when there is none.
+ */
 void plan_start(struct hv *hv);
 
 /*
  * Domain d of the plan has stopped: applies its restart policy, and powers
- * the machine off when no domain may run again.
+ * the machine off when no domain may run again. Called once per life of d.
+ * Context: any CPU. Locks: takes hv->lock.
  */
 void plan_domain_stopped(struct domain *d);
+
+/* Frees the plan (host tests; no domain of it is left). */
+void plan_destroy(struct hv *hv);
 
 #endif

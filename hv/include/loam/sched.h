@@ -9,6 +9,7 @@
 #ifndef LOAM_SCHED_H
 #define LOAM_SCHED_H
 
+#include <loam/bits.h>
 #include <loam/types.h>
 
 struct cpupool;
@@ -23,9 +24,46 @@ enum sched_id { SCHED_CREDIT2 = 6, SCHED_NULL = 9 };
 #define SCHED_WEIGHT_DEFAULT 256
 #define SCHED_WEIGHT_MAX 65535
 
+#define CPUMASK_WORDS 2
+#define CPUMASK_NONE UINT32_MAX
+
+/* A set of CPUs by pcpu.id. Not atomic: the owner of a mask serialises its writers. */
 struct cpumask {
-    uint64_t w[2]; /* HV_PCPUS_MAX bits */
+    uint64_t w[CPUMASK_WORDS]; /* HV_PCPUS_MAX bits */
 };
+
+static inline void cpumask_set(struct cpumask *m, uint32_t cpu) { m->w[cpu / 64] |= BIT(cpu % 64); }
+
+static inline void cpumask_clear(struct cpumask *m, uint32_t cpu)
+{
+    m->w[cpu / 64] &= ~BIT(cpu % 64);
+}
+
+static inline bool cpumask_test(const struct cpumask *m, uint32_t cpu)
+{
+    return (m->w[cpu / 64] >> (cpu % 64)) & 1;
+}
+
+static inline struct cpumask cpumask_and(const struct cpumask *a, const struct cpumask *b)
+{
+    return (struct cpumask){ { a->w[0] & b->w[0], a->w[1] & b->w[1] } };
+}
+
+/* The lowest CPU of m, CPUMASK_NONE when it is empty. */
+static inline uint32_t cpumask_first(const struct cpumask *m)
+{
+    if (m->w[0] != 0) {
+        return (uint32_t)ctz64(m->w[0]);
+    }
+    return m->w[1] != 0 ? 64 + (uint32_t)ctz64(m->w[1]) : CPUMASK_NONE;
+}
+
+static inline bool cpumask_is_empty(const struct cpumask *m) { return (m->w[0] | m->w[1]) == 0; }
+
+static inline uint32_t cpumask_count(const struct cpumask *m)
+{
+    return popcount64(m->w[0]) + popcount64(m->w[1]);
+}
 
 /*
  * Makes a pool of the CPUs in `cpus` (which must be in no pool). The first
@@ -38,6 +76,7 @@ struct cpupool *cpupool_default(struct hv *hv);
 uint32_t cpupool_nr_cpus(const struct cpupool *pool);
 const struct cpumask *cpupool_cpus(const struct cpupool *pool);
 enum sched_id cpupool_sched(const struct cpupool *pool);
+const char *cpupool_name(const struct cpupool *pool);
 /* Frees all pools (host tests; no vCPU is left). */
 void cpupool_destroy_all(struct hv *hv);
 
@@ -62,6 +101,14 @@ void sched_wake(struct vcpu *v);
 void sched_sleep(struct vcpu *v);
 /* v, current on this CPU, lets others go first once. */
 void sched_yield(struct vcpu *v);
+
+/*
+ * v's state left the hardware of the CPU that held it (v->loaded_on is NULL
+ * since); wakes a CPU that waits for v. Context: the CPU that held it, which
+ * calls it after each such store, no lock of LOCK_RANK_SCHED or above held.
+ * Cheap when nobody waits.
+ */
+void sched_released(struct vcpu *v);
 
 /*
  * Chooses what p runs next: marks it running with v->pcpu = p, puts the

@@ -4,7 +4,7 @@
  *
  * A vCPU that waits is state, not a blocked stack: it may run when `pause`
  * is 0. The trap path: arch entry.S -> arch exit.c -> vcpu_exit() ->
- * exit_handlers[] -> (vcpu_next() ->) back into a guest.
+ * exit_handlers[] -> back, or by vcpu_next() into another guest.
  */
 #ifndef LOAM_VCPU_H
 #define LOAM_VCPU_H
@@ -29,6 +29,7 @@ struct vcpu {
     struct arch_vcpu arch; /* first: assembly knows its offsets */
     struct domain *domain;
     uint32_t id;
+    uint32_t tag;               /* domain id << 16 | id, for trace records */
     uint32_t pause;             /* enum vcpu_pause, atomic; 0: may run */
     struct pcpu *pcpu;          /* where it runs or last ran; valid while running */
     struct pcpu *loaded_on;     /* whose hardware holds its state, NULL: all state is in memory */
@@ -76,15 +77,17 @@ enum vm_resume {
 
 /*
  * The one way from a guest into the neutral code: handles the exit of v on
- * the CPU that it ran on and returns the vCPU to enter next, whose state is
- * loaded; does not return while there is none (the CPU idles in it).
+ * the CPU that it ran on. True: enter v again at once, its registers are
+ * where they were. False: there is work; the architecture stores whatever
+ * registers of v it still holds and calls vcpu_next().
  * Context: v was the running vCPU of this CPU, interrupts masked.
  */
-struct vcpu *vcpu_exit(struct vcpu *v, struct vm_exit *x);
+bool vcpu_exit(struct vcpu *v, struct vm_exit *x);
 
 /*
- * Does the work that waits for p, chooses a vCPU and loads it. Idles until
- * there is one. Context: p itself.
+ * Does the work that waits for p, chooses a vCPU, loads its state and returns
+ * it, to be entered. Idles until there is one.
+ * Context: p itself, all registers of the vCPU that ran last stored.
  */
 struct vcpu *vcpu_next(struct pcpu *p);
 
@@ -122,6 +125,6 @@ static inline bool vcpu_is_runnable(const struct vcpu *v)
 }
 
 /* Who, for trace records. */
-uint32_t vcpu_tag(const struct vcpu *v);
+static inline uint32_t vcpu_tag(const struct vcpu *v) { return v->tag; }
 
 #endif

@@ -33,7 +33,8 @@ void arch_cpu_kick(struct pcpu *p);
 
 /*
  * Brings up CPU `id` of the machine's list of CPUs (arch_cpu_count()); it
- * ends in hv_start_secondary(). Allocates the pcpu. Errors: -XEN_ENODEV the
+ * ends in hv_start_secondary() and this returns when it is online. Makes its
+ * pcpu, with the number hv->nr_pcpus, which the caller then counts. Errors: -XEN_ENODEV the
  * firmware refused, -XEN_ENOMEM, -XEN_ETIMEDOUT.
  */
 int __must_check arch_cpu_start(struct hv *hv, uint32_t id);

@@ -2,8 +2,8 @@
 /*
  * Contract: the guest state of a vCPU and of a domain.
  *
- * An architecture calls vcpu_exit() for every exit and enters what it
- * returns (see loam/vcpu.h). struct arch_vcpu, arch_domain and arch_pcpu are
+ * An architecture calls vcpu_exit() for every exit and goes back, or stores
+ * the rest of the registers and enters what vcpu_next() returns (loam/vcpu.h). struct arch_vcpu, arch_domain and arch_pcpu are
  * defined by <arch/impl/regs.h>.
  */
 #ifndef ARCH_VCPU_H
@@ -61,6 +61,10 @@ void arch_inject_undefined(struct vcpu *v);
 uint64_t arch_hypercall_number(const struct vcpu *v);
 uint64_t arch_hypercall_arg(const struct vcpu *v, uint32_t i);
 void arch_hypercall_result(struct vcpu *v, uint64_t value);
+
+/* The capabilities string of xen_version ("xen-3.0-aarch64 ..."), and the architecture's XENFEAT bits. */
+const char *arch_capabilities(void);
+uint32_t arch_features(void);
 
 /*
  * Translates a hypercall's address for the vCPU loaded on this CPU.

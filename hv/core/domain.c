@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Domains: creation, start, stop, and taking them apart in steps.
+ *
+ * A domain is in hv->domains[] from domain_create() until its teardown's step
+ * "unlink"; after the quiescent point that follows nobody can find it any
+ * more, and the last reference frees it. docs/lifetimes.md has the table.
+ */
+#include <stdarg.h>
+
+#include <arch/vcpu.h>
+#include <loam/atomic.h>
+#include <loam/domain.h>
+#include <loam/frame.h>
+#include <loam/hv.h>
+#include <loam/log.h>
+#include <loam/mem.h>
+#include <loam/pcpu.h>
+#include <loam/plan.h>
+#include <loam/printf.h>
+#include <loam/sched.h>
+#include <loam/string.h>
+#include <loam/vcpu.h>
+#include <xen/errno.h>
+
+#include "subsystems.h"
+
+static int teardown_vcpus_off(struct domain *d);
+static int teardown_unlink(struct domain *d);
+static int teardown_quiesce(struct domain *d);
+static int teardown_subsystems(struct domain *d);
+static int teardown_vcpus(struct domain *d);
+static int teardown_ram(struct domain *d);
+static int teardown_p2m(struct domain *d);
+
+/* Each step returns 0 or -XEN_EAGAIN; d->teardown_step is the cursor. */
+static int (*const teardown_steps[])(struct domain *d) = {
+    teardown_vcpus_off,  /* no vCPU runs, none is in some CPU's hardware */
+    teardown_unlink,     /* not found by domid any more; its timers and interrupts stop */
+    teardown_subsystems, /* devices, host interrupts */
+    teardown_quiesce,    /* no CPU still uses what it found before */
+    teardown_vcpus,      /* vCPUs freed */
+    teardown_ram,        /* RAM back to the allocator, block by block */
+    teardown_p2m,        /* page tables freed */
+};
+
+static int domain_check_config(const struct domain_config *c)
+{
+    if (c->vcpus_max == 0 || c->vcpus_max > DOMAIN_VCPUS_MAX ||
+        strnlen(c->name, DOMAIN_NAME_MAX) == DOMAIN_NAME_MAX || c->name[0] == '\0') {
+        return -XEN_EINVAL;
+    }
+    return 0;
+}
+
+static int domain_link(struct hv *hv, struct domain *d)
+{
+    int rc = -XEN_ENOSPC;
+
+    spin_lock(&hv->lock);
+    /* Domid 0 is the control domain's. */
+    for (uint32_t id = 1; id < HV_DOMAINS_MAX; id++) {
+        if (hv->domains[id] == NULL) {
+            d->id = (uint16_t)id;
+            /* Readers without the lock see a complete domain. Partner: domain_lookup(). */
+            atomic_store_release(&hv->domains[id], d);
+            list_push_back(&hv->domain_list, &d->link);
+            rc = 0;
+            break;
+        }
+    }
+    spin_unlock(&hv->lock);
+    return rc;
+}
+
+static void domain_unlink(struct domain *d)
+{
+    struct hv *hv = d->hv;
+
+    spin_lock(&hv->lock);
+    atomic_store_relaxed(&hv->domains[d->id], NULL);
+    list_remove(&d->link);
+    spin_unlock(&hv->lock);
+}
+
+int domain_create(struct hv *hv, const struct domain_config *config, struct domain **out)
+{
+    int rc = domain_check_config(config);
+
+    if (rc != 0) {
+        return rc;
+    }
+    struct domain *d = mem_alloc(hv, sizeof(*d));
+    if (d == NULL) {
+        return -XEN_ENOMEM;
+    }
+    d->hv = hv;
+    d->config = *config;
+    d->pool = config->pool != NULL ? config->pool : cpupool_default(hv);
+    d->state = DOMAIN_BUILDING;
+    d->refs = 1;
+    d->lock = SPINLOCK_INIT(LOCK_RANK_DOMAIN);
+
+    rc = -XEN_ENOMEM;
+    d->vcpus = mem_alloc(hv, config->vcpus_max * sizeof(d->vcpus[0]));
+    if (d->vcpus == NULL) {
+        goto out_free;
+    }
+    rc = p2m_init(d);
+    if (rc != 0) {
+        goto out_vcpus;
+    }
+    rc = arch_domain_init(d);
+    if (rc != 0) {
+        goto out_p2m;
+    }
+    rc = domain_link(hv, d);
+    if (rc != 0) {
+        goto out_arch;
+    }
+    *out = d;
+    return 0;
+
+out_arch:
+    arch_domain_fini(d);
+out_p2m:
+    while (p2m_teardown(d) != 0) {
+    }
+out_vcpus:
+    mem_free(hv, d->vcpus, config->vcpus_max * sizeof(d->vcpus[0]));
+out_free:
+    mem_free(hv, d, sizeof(*d));
+    return rc;
+}
+
+void domain_start(struct domain *d)
+{
+    spin_lock(&d->lock);
+    d->state = DOMAIN_RUNNING;
+    spin_unlock(&d->lock);
+    /* vCPU 0 starts when the domain does, the others by CPU_ON / hart_start. */
+    vcpu_unpause(d->vcpus[0], VCPU_PAUSE_OFFLINE);
+    domain_unpause(d);
+}
+
+void domain_pause(struct domain *d)
+{
+    struct vcpu *v;
+
+    for_each_vcpu(d, v, i) {
+        vcpu_pause(v, VCPU_PAUSE_DOMAIN);
+    }
+}
+
+void domain_unpause(struct domain *d)
+{
+    struct vcpu *v;
+
+    for_each_vcpu(d, v, i) {
+        vcpu_unpause(v, VCPU_PAUSE_DOMAIN);
+    }
+}
+
+void domain_shutdown(struct domain *d, enum domain_shutdown_reason reason)
+{
+    spin_lock(&d->lock);
+    bool first = d->state == DOMAIN_RUNNING;
+    if (first) {
+        d->state = DOMAIN_SHUTDOWN;
+        d->shutdown_reason = (uint8_t)reason;
+    }
+    spin_unlock(&d->lock);
+    if (!first) {
+        return;
+    }
+    trace_add(&this_pcpu()->trace, TRACE_DOMAIN, (uint32_t)d->id << 16, DOMAIN_SHUTDOWN,
+              (uint64_t)reason);
+    domain_pause(d);
+    plan_domain_stopped(d);
+}
+
+void domain_crash(struct domain *d, const char *fmt, ...)
+{
+    char why[160];
+    va_list args;
+
+    va_start(args, fmt);
+    fmt_vprint(why, sizeof(why), fmt, args);
+    va_end(args);
+    log_info(d->hv, "dom %s: crashed: %s", d->config.name, why);
+    domain_shutdown(d, SHUTDOWN_CRASH);
+}
+
+static int teardown_vcpus_off(struct domain *d)
+{
+    struct vcpu *v;
+    int rc = 0;
+
+    spin_lock(&d->lock);
+    d->state = DOMAIN_DYING;
+    spin_unlock(&d->lock);
+    domain_pause(d);
+    for_each_vcpu(d, v, i) {
+        if (!vcpu_is_off_cpu(v)) {
+            rc = -XEN_EAGAIN;
+        }
+    }
+    return rc;
+}
+
+static int teardown_unlink(struct domain *d)
+{
+    struct vcpu *v;
+
+    for_each_vcpu(d, v, i) {
+        timer_stop(&v->wake);
+    }
+    domain_unlink(d);
+    return 0;
+}
+
+static int teardown_subsystems(struct domain *d)
+{
+    subsystems_fini(d);
+    return 0;
+}
+
+/* One teardown waits for a quiescent point at a time; others come again. */
+static int teardown_quiesce(struct domain *d)
+{
+    struct hv *hv = d->hv;
+
+    if (hv->quiescing != d) {
+        struct domain *none = NULL;
+
+        if (!atomic_compare_exchange(&hv->quiescing, &none, d)) {
+            return -XEN_EAGAIN;
+        }
+        hv_quiesce_begin(hv);
+    }
+    if (!hv_quiesce_done(hv)) {
+        return -XEN_EAGAIN;
+    }
+    atomic_store_release(&hv->quiescing, NULL);
+    return 0;
+}
+
+static int teardown_vcpus(struct domain *d)
+{
+    struct vcpu *v;
+
+    for_each_vcpu(d, v, i) {
+        vcpu_destroy(v);
+    }
+    return 0;
+}
+
+void domain_free_ram(struct domain *d, mfn_t m, uint64_t pages)
+{
+    struct hv *hv = d->hv;
+
+    for (uint64_t done = 0; done < pages;) {
+        struct frame *f = frame_lookup(hv, mfn_add(m, done));
+
+        if (f == NULL || f->state != FRAME_GUEST || f->owner != d) {
+            done++;
+            continue;
+        }
+        mfn_t head = mfn_add(m, done);
+
+        if (f->flags & FRAME_FLAG_CLAIMED) {
+            frame_unassign(hv, head, 0);
+            done++;
+        } else {
+            /* A block is given back whole, also when this is only its first part. */
+            uint32_t order = f->order;
+
+            frame_unassign(hv, head, order);
+            frame_free(hv, head, order);
+            done += UINT64_C(1) << order;
+        }
+    }
+}
+
+static int teardown_ram(struct domain *d)
+{
+    enum p2m_type type;
+    uint64_t pages;
+    mfn_t m;
+
+    /* Blocks are walked by the cursor that p2m_teardown() starts from anew. */
+    for (uint32_t n = 0; n < 64; n++) {
+        if (!p2m_next(d, &d->p2m.teardown, &m, &type, &pages)) {
+            d->p2m.teardown = gfn(0);
+            return 0;
+        }
+        d->p2m.teardown = gfn_add(d->p2m.teardown, pages);
+        if (type == P2M_RAM_RW || type == P2M_RAM_RO) {
+            domain_free_ram(d, m, pages);
+        }
+    }
+    return -XEN_EAGAIN;
+}
+
+static int teardown_p2m(struct domain *d)
+{
+    return p2m_teardown(d);
+}
+
+int domain_destroy(struct domain *d)
+{
+    while (d->teardown_step < ARRAY_SIZE(teardown_steps)) {
+        int rc = teardown_steps[d->teardown_step](d);
+
+        if (rc != 0) {
+            return rc;
+        }
+        d->teardown_step++;
+        if (d->teardown_step < ARRAY_SIZE(teardown_steps)) {
+            return -XEN_EAGAIN;
+        }
+    }
+    arch_domain_fini(d);
+    domain_put(d);
+    return 0;
+}
+
+void domain_get(struct domain *d)
+{
+    uint32_t old = atomic_fetch_add_relaxed(&d->refs, 1);
+
+    BUG_ON(old == 0);
+}
+
+bool domain_try_get(struct domain *d)
+{
+    uint32_t refs = atomic_load_relaxed(&d->refs);
+
+    while (refs != 0) {
+        if (atomic_compare_exchange(&d->refs, &refs, refs + 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void domain_put(struct domain *d)
+{
+    if (atomic_fetch_sub(&d->refs, 1) == 1) {
+        struct hv *hv = d->hv;
+
+        mem_free(hv, d->vcpus, d->config.vcpus_max * sizeof(d->vcpus[0]));
+        mem_free(hv, d, sizeof(*d));
+    }
+}
+
+struct domain *domain_lookup(struct hv *hv, uint16_t id)
+{
+    /* Acquire pairs with the release in domain_link(). */
+    struct domain *d = id < HV_DOMAINS_MAX ? atomic_load_acquire(&hv->domains[id]) : NULL;
+
+    return d != NULL && domain_try_get(d) ? d : NULL;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypercall dispatcher: bounds, policy, copy in, handler, copy out.
+ *
+ * The tables below are generated from abi/tables/hypercall.tbl. A domain
+ * without the Xen interfaces gets -ENOSYS for everything, as for a number
+ * that does not exist.
+ *
+ * Cost: this path is the null hypercall; no guest memory is touched for a row
+ * without an argument.
+ */
+#include <arch/vcpu.h>
+#include <loam/domain.h>
+#include <loam/hypercall.h>
+#include <loam/hypercall_ops.h>
+#include <loam/pcpu.h>
+#include <loam/vcpu.h>
+#include <xen/errno.h>
+#include <xen/sched.h>
+#include <xen/version.h>
+#include <xen/xen.h>
+
+#define HC_ROWS(name) static const struct hc_row rows_##name[] = {
+#define HC_ROW(op, bytes, direction, reg, mask, fn)                                                \
+    [op] = { .handler = fn, .size = bytes, .dir = direction, .arg = reg, .who = mask },
+#define HC_ROWS_END                                                                                \
+    }                                                                                              \
+    ;
+#include <gen/hypercalls.h>
+#undef HC_ROW
+
+static const struct hc_table hypercalls[HYPERCALLS_MAX] = {
+#define HC_CALL(number, name, bits)                                                                \
+    [number] = { .rows = rows_##name, .nr = ARRAY_SIZE(rows_##name), .mask = bits },
+#include <gen/hypercalls.h>
+#undef HC_CALL
+};
+
+/* A row with an argument: copied in once, and out if the handler succeeds. */
+static __noinline int call_with_arg(struct hc *hc, const struct hc_row *row)
+{
+    uint64_t buf[HC_ARG_MAX / sizeof(uint64_t)];
+    struct guest_ref ref = { hc->arg[row->arg] };
+    int rc;
+
+    if (row->dir & HC_IN) {
+        rc = guest_copy_from(hc->v, buf, ref, row->size);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    rc = row->handler(hc, buf);
+    if (rc == 0 && (row->dir & HC_OUT)) {
+        rc = guest_copy_to(hc->v, ref, buf, row->size);
+    }
+    return rc;
+}
+
+bool hypercall_dispatch(struct vcpu *v)
+{
+    struct domain *d = v->domain;
+    uint64_t number = arch_hypercall_number(v);
+    const struct hc_table *t = &hypercalls[number < HYPERCALLS_MAX ? number : 0];
+    struct hc hc;
+    int rc = -XEN_ENOSYS;
+
+    for (uint32_t i = 0; i < ARRAY_SIZE(hc.arg); i++) {
+        hc.arg[i] = arch_hypercall_arg(v, i);
+    }
+    hc.hv = d->hv;
+    hc.v = v;
+    hc.d = d;
+    hc.ret = 0;
+    hc.reschedule = false;
+
+    uint64_t op = hc.arg[0] & t->mask;
+    const struct hc_row *row = op < t->nr ? &t->rows[op] : NULL;
+
+    if (likely(row != NULL && (row->who & hc_who(d)) != 0)) {
+        rc = row->size == 0 ? row->handler(&hc, NULL) : call_with_arg(&hc, row);
+    }
+    if (unlikely(rc != 0)) {
+        trace_add(&v->pcpu->trace, TRACE_HYPERCALL, v->tag, number, (uint64_t)(int64_t)rc);
+        hc.ret = (uint64_t)(int64_t)rc;
+    }
+    arch_hypercall_result(v, hc.ret);
+    return hc.reschedule;
+}

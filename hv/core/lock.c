@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ticket locks. In checked builds each CPU remembers the ranks it holds and
+ * panics when the order of enum lock_rank is broken or a lock is released
+ * that it does not hold last.
+ */
+#include <arch/cpu.h>
+#include <loam/lock.h>
+#include <loam/log.h>
+#include <loam/pcpu.h>
+
+#ifdef CONFIG_DEBUG
+static void lock_check_acquire(const struct spinlock *l)
+{
+    struct pcpu *p = this_pcpu();
+
+    if (p == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < p->lock_depth; i++) {
+        if (p->lock_ranks[i] >= l->rank) {
+            panic("lock of rank %u taken while one of rank %u is held", l->rank, p->lock_ranks[i]);
+        }
+    }
+    BUG_ON(p->lock_depth >= ARRAY_SIZE(p->lock_ranks));
+    p->lock_ranks[p->lock_depth++] = l->rank;
+}
+
+static void lock_check_release(const struct spinlock *l)
+{
+    struct pcpu *p = this_pcpu();
+
+    if (p == NULL) {
+        return;
+    }
+    for (uint32_t i = p->lock_depth; i-- > 0;) {
+        if (p->lock_ranks[i] == l->rank) {
+            p->lock_ranks[i] = p->lock_ranks[--p->lock_depth];
+            return;
+        }
+    }
+    panic("lock of rank %u released that this CPU does not hold", l->rank);
+}
+#else
+static inline void lock_check_acquire(const struct spinlock *l) {}
+static inline void lock_check_release(const struct spinlock *l) {}
+#endif
+
+void spin_lock(struct spinlock *l)
+{
+    lock_check_acquire(l);
+
+    uint16_t ticket = atomic_fetch_add_relaxed(&l->next, (uint16_t)1);
+
+    /* Acquire pairs with the release in spin_unlock(). */
+    while (atomic_load_acquire(&l->owner) != ticket) {
+        arch_cpu_relax();
+    }
+}
+
+void spin_unlock(struct spinlock *l)
+{
+    atomic_store_release(&l->owner, (uint16_t)(l->owner + 1));
+    lock_check_release(l);
+}
+
+bool spin_trylock(struct spinlock *l)
+{
+    uint16_t owner = atomic_load_relaxed(&l->owner);
+    uint16_t expected = owner;
+
+    if (!atomic_compare_exchange(&l->next, &expected, (uint16_t)(owner + 1))) {
+        return false;
+    }
+    lock_check_acquire(l);
+    return true;
+}
+
+bool spin_is_locked(const struct spinlock *l)
+{
+    return atomic_load_relaxed(&l->owner) != atomic_load_relaxed(&l->next);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sched_op: a vCPU gives its CPU up or ends its domain (Xen public header sched.h).
+ */
+#include <loam/domain.h>
+#include <loam/hypercall.h>
+#include <loam/hypercall_ops.h>
+#include <loam/sched.h>
+#include <loam/vcpu.h>
+#include <xen/errno.h>
+#include <xen/sched.h>
+
+int sched_op_yield(struct hc *hc, void *arg)
+{
+    sched_yield(hc->v);
+    hc->reschedule = true;
+    return 0;
+}
+
+int sched_op_block(struct hc *hc, void *arg)
+{
+    hc->reschedule = vcpu_block(hc->v) == VM_RESCHEDULE;
+    return 0;
+}
+
+int sched_op_shutdown(struct hc *hc, void *arg)
+{
+    const struct sched_shutdown *a = arg;
+
+    if (a->reason > SHUTDOWN_MAX) {
+        return -XEN_EINVAL;
+    }
+    domain_shutdown(hc->d, (enum domain_shutdown_reason)a->reason);
+    hc->reschedule = true;
+    return 0;
+}
