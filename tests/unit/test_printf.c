@@ -88,6 +88,9 @@ TEST(own_conversions)
     CHECK_STR(buf, "(null) (null)");
     print_unchecked(buf, sizeof(buf), "a%q %-5y %l", 0);
     CHECK_STR(buf, "a%q %-5y %l");
+    /* A precision and the - flag both end what 0 does. */
+    print_unchecked(buf, sizeof(buf), "[%08.3d] [%-05d]", 7, 7);
+    CHECK_STR(buf, "[     007] [7    ]");
     CHECK_EQ(print_unchecked(buf, sizeof(buf), "end%"), 4);
     CHECK_STR(buf, "end%");
     CHECK_EQ(print_unchecked(buf, sizeof(buf), "%*d", INT_MIN, 1), 4096);
