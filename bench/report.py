@@ -47,6 +47,7 @@ class Report:
     strays: dict
     points: list   # (id, vcpu, {event: count at EL2})
     blocks: list   # (address, instructions, runs)
+    path: list     # (address, instructions), in order, of one sample of the profiled row
 
 
 def read_rows(path):
@@ -61,7 +62,7 @@ def read_rows(path):
 
 
 def read_report(path):
-    report = Report(collections.defaultdict(list), {}, [], [])
+    report = Report(collections.defaultdict(list), {}, [], [], [])
     events = []
     for line in pathlib.Path(path).read_text().splitlines():
         kind, *words = line.split()
@@ -75,6 +76,8 @@ def read_report(path):
             report.points.append((int(words[0]), int(words[1]), at_el2(events, words[2:])))
         elif kind == "block":
             report.blocks.append((int(words[0], 16), int(words[1]), int(words[2])))
+        elif kind == "path":
+            report.path.append((int(words[0], 16), int(words[1])))
     return report
 
 
@@ -199,4 +202,21 @@ def profile_text(report, symbols, samples, limit=40):
     for address, length, runs in busiest[:limit]:
         name, offset = symbol_of(symbols, address)
         lines.append(f"{runs / divisor:14,.2f} x {length:3}  {address:#x} {name}+{offset:#x}")
+    return "\n".join(lines)
+
+
+def path_text(report, symbols):
+    """The last sample's way through the hypervisor: one line per straight run of instructions."""
+    straight = []
+    for address, length in report.path:
+        if straight and straight[-1][0] + 4 * straight[-1][1] == address:
+            straight[-1][1] += length
+        else:
+            straight.append([address, length])
+    lines = ["the last sample, in order (so far, length, where):"]
+    total = 0
+    for address, length in straight:
+        name, offset = symbol_of(symbols, address)
+        total += length
+        lines.append(f"{total:8} {length:4}  {address:#x} {name}+{offset:#x}")
     return "\n".join(lines)

@@ -156,6 +156,9 @@ class Bench:
         samples = len(parsed.samples.get(row.id, [])) if row else 0
         print(f"\nprofile of {hypervisor}, {row.title if row else 'the whole run'}")
         print(report.profile_text(parsed, symbols, samples))
+        if parsed.path:
+            print()
+            print(report.path_text(parsed, symbols))
 
     def run_all(self):
         for hypervisor in self.images:
@@ -273,7 +276,8 @@ def parse_arguments(rows):
     parser.add_argument("--check", action="store_true",
                         help="exit with 1 when a goal is missed or a row is not measured")
     parser.add_argument("--profile", action="store_true",
-                        help="also print where the instructions went; with --only, in that row")
+                        help="also print where the instructions went; with one --only, in that row, "
+                             "and one sample's path")
     parser.add_argument("--elf", metavar="FILE", type=pathlib.Path,
                         help="Loam's ELF file for --profile [IMAGE.elf]")
     return parser.parse_args()

@@ -21,7 +21,8 @@
  *   3000 write the report
  *
  * Arguments: out=FILE, profile=EL (executed blocks of that level with their addresses),
- * interval=ID (profile only while interval ID is open). README.md describes the report.
+ * interval=ID (profile only while interval ID is open, and give the path of its last sample, block
+ * by block). README.md describes the report.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -31,7 +32,7 @@
 
 #include "qemu_api.h"
 
-enum { NR_EL = 4, NR_IDS = 4096, MAX_SAMPLES = 4096, MAX_POINTS = 1024 };
+enum { NR_EL = 4, NR_IDS = 4096, MAX_SAMPLES = 4096, MAX_POINTS = 1024, MAX_PATH = 65536 };
 
 enum event { INSN, SYSREG, SYSOP, TLBI, BARRIER, LOAD, STORE, ATOMIC, ERET, NR_EVENTS };
 
@@ -88,6 +89,8 @@ static bool reported; /* a guest asked for the report: the exit must not change 
 static FILE *out;
 static int profile_el = -1;
 static int profile_interval = -1;
+static struct segment *path[MAX_PATH]; /* of the profiled interval's latest sample */
+static unsigned int path_length;
 static struct qemu_plugin_register *pstate;
 static struct glib_byte_array *pstate_bytes;
 
@@ -141,6 +144,9 @@ static void write_report(void)
             fprintf(out, "block 0x%" PRIx64 " %u %" PRIu64 "\n", s->vaddr, s->n[INSN], s->runs);
         }
     }
+    for (unsigned int i = 0; i < path_length; i++) {
+        fprintf(out, "path 0x%" PRIx64 " %u\n", path[i]->vaddr, path[i]->n[INSN]);
+    }
     fputs("end\n", out);
     fflush(out);
 }
@@ -151,6 +157,9 @@ static void interval_begin(unsigned int id)
 {
     intervals[id].open = true;
     intervals[id].start = now;
+    if ((int)id == profile_interval) {
+        path_length = 0;
+    }
 }
 
 static void interval_end(unsigned int id)
@@ -327,6 +336,9 @@ static void on_segment(unsigned int vcpu, void *opaque)
     }
     if (profiling(s)) {
         s->runs++;
+        if (profile_interval >= 0 && path_length < MAX_PATH) {
+            path[path_length++] = s;
+        }
     }
 }
 
