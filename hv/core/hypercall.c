@@ -9,7 +9,6 @@
  * Cost: this path is the null hypercall; no guest memory is touched for a row
  * without an argument.
  */
-#include <arch/vcpu.h>
 #include <loam/domain.h>
 #include <loam/hypercall.h>
 #include <loam/hypercall_ops.h>
@@ -59,30 +58,26 @@ static __noinline int call_with_arg(struct hc *hc, const struct hc_row *row)
 bool hypercall_dispatch(struct vcpu *v)
 {
     struct domain *d = v->domain;
-    uint64_t number = arch_hypercall_number(v);
-    const struct hc_table *t = &hypercalls[number < HYPERCALLS_MAX ? number : 0];
-    struct hc hc;
+    uint64_t number = arch_hc_number(&v->arch);
+    struct hc hc = { .hv = d->hv, .v = v, .d = d, .arg = arch_hc_args(&v->arch) };
     int rc = -XEN_ENOSYS;
 
-    for (uint32_t i = 0; i < ARRAY_SIZE(hc.arg); i++) {
-        hc.arg[i] = arch_hypercall_arg(v, i);
-    }
-    hc.hv = d->hv;
-    hc.v = v;
-    hc.d = d;
-    hc.ret = 0;
-    hc.reschedule = false;
+    if (likely(number < HYPERCALLS_MAX)) {
+        const struct hc_table *t = &hypercalls[number];
+        uint64_t op = hc.arg[0] & t->mask;
 
-    uint64_t op = hc.arg[0] & t->mask;
-    const struct hc_row *row = op < t->nr ? &t->rows[op] : NULL;
+        if (likely(op < t->nr)) {
+            const struct hc_row *row = &t->rows[op];
 
-    if (likely(row != NULL && (row->who & hc_who(d)) != 0)) {
-        rc = row->size == 0 ? row->handler(&hc, NULL) : call_with_arg(&hc, row);
+            if (likely((row->who & hc_who(d)) != 0)) {
+                rc = row->size == 0 ? row->handler(&hc, NULL) : call_with_arg(&hc, row);
+            }
+        }
     }
     if (unlikely(rc != 0)) {
         trace_add(&v->pcpu->trace, TRACE_HYPERCALL, v->tag, number, (uint64_t)(int64_t)rc);
         hc.ret = (uint64_t)(int64_t)rc;
     }
-    arch_hypercall_result(v, hc.ret);
+    arch_hc_set_result(&v->arch, hc.ret);
     return hc.reschedule;
 }

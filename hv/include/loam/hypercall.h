@@ -21,7 +21,7 @@ struct hc {
     struct hv *hv;
     struct vcpu *v;     /* caller */
     struct domain *d;   /* its domain */
-    uint64_t arg[5];    /* raw arguments */
+    const uint64_t *arg; /* raw arguments 0..4, in the caller's registers */
     uint64_t ret;       /* value for the guest when the handler returns 0 */
     bool reschedule;    /* the caller gave its CPU up (yield, block, shutdown) */
 };

@@ -23,6 +23,7 @@ struct trace_record {
     uint32_t event; /* enum trace_event */
     uint32_t who;   /* domain id << 16 | vcpu id; UINT32_MAX: none */
     uint64_t arg[2];
+    uint64_t pad; /* a power of two: an index costs one shift */
 };
 
 struct trace_ring {

@@ -57,10 +57,13 @@ void arch_mmio_complete(struct vcpu *v, const struct mmio_access *a);
 void arch_inject_access_fault(struct vcpu *v, const struct vm_exit *x);
 void arch_inject_undefined(struct vcpu *v);
 
-/* The Xen hypercall convention: number, arguments 0..4, result. v is current. */
-uint64_t arch_hypercall_number(const struct vcpu *v);
-uint64_t arch_hypercall_arg(const struct vcpu *v, uint32_t i);
-void arch_hypercall_result(struct vcpu *v, uint64_t value);
+/*
+ * The Xen hypercall convention, inline in <arch/impl/regs.h> because it is
+ * the hottest path; valid while v is current:
+ *   uint64_t arch_hc_number(const struct arch_vcpu *a);
+ *   const uint64_t *arch_hc_args(const struct arch_vcpu *a);   arguments 0..4, in order
+ *   void arch_hc_set_result(struct arch_vcpu *a, uint64_t value);
+ */
 
 /* The capabilities string of xen_version ("xen-3.0-aarch64 ..."), and the architecture's XENFEAT bits. */
 const char *arch_capabilities(void);

@@ -20,6 +20,10 @@ struct arch_vcpu {
     const void *script;
 };
 
+static inline uint64_t arch_hc_number(const struct arch_vcpu *a) { return a->reg[5]; }
+static inline const uint64_t *arch_hc_args(const struct arch_vcpu *a) { return a->reg; }
+static inline void arch_hc_set_result(struct arch_vcpu *a, uint64_t value) { a->reg[0] = value; }
+
 struct arch_domain {
     uint32_t vmid;
     uint64_t lines[4];       /* level of shared interrupt lines */
