@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-obj-y :=
+obj-y := frame.o mem.o p2m.o guest_copy.o

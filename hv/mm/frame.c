@@ -33,7 +33,8 @@
 #define SMALL_ORDER 9 /* below it: hypervisor's memory, gathered at upper ends */
 
 static struct frame *record(struct frames *f, mfn_t m) { return &f->table[m.n - f->base.n]; }
-static mfn_t record_mfn(struct frames *f, const struct frame *r)
+
+static mfn_t record_mfn(const struct frames *f, const struct frame *r)
 {
     return mfn_add(f->base, (uint64_t)(r - f->table));
 }
@@ -437,6 +438,7 @@ void frame_unassign(struct hv *hv, mfn_t m, uint32_t order)
 }
 
 struct frame *frame_lookup(struct hv *hv, mfn_t m) { return find_block(&hv->frames, m); }
+mfn_t frame_mfn(const struct hv *hv, const struct frame *r) { return record_mfn(&hv->frames, r); }
 
 void *frame_map_local(struct hv *hv, mfn_t m) { return arch_frame_map(m); }
 void frame_unmap(struct hv *hv, void *va) { arch_frame_unmap(va); }

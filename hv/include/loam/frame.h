@@ -142,8 +142,9 @@ struct frame *frame_lookup(struct hv *hv, mfn_t m);
 mfn_t frame_mfn(const struct hv *hv, const struct frame *r);
 
 /*
- * Address of a frame for this CPU, until frame_unmap(). Never fails for RAM of
- * the table. The frames of one block are contiguous from its first one's address.
+ * Address of a frame for this CPU, until frame_unmap() of any address inside.
+ * Never fails for RAM of the table. The frames of one block are contiguous from
+ * its first one's address.
  */
 void *frame_map_local(struct hv *hv, mfn_t m);
 void frame_unmap(struct hv *hv, void *va);

@@ -18,8 +18,9 @@ struct guest_ref {
 
 /*
  * Copies size bytes between buf and the guest of v, which must be the vCPU
- * loaded on this CPU. Crosses pages. Errors: -XEN_EFAULT when a byte is not
- * RAM that the guest itself may read (write); bytes before it may be copied.
+ * loaded on this CPU. Crosses pages. Locks: p2m of v's domain, also around
+ * arch_guest_translate(). Errors: -XEN_EFAULT when a byte is not RAM that the
+ * guest itself may read (write); bytes before it may be copied.
  */
 int __must_check guest_copy_from(struct vcpu *v, void *buf, struct guest_ref from, size_t size);
 int __must_check guest_copy_to(struct vcpu *v, struct guest_ref to, const void *buf, size_t size);
@@ -27,7 +28,7 @@ int __must_check guest_copy_to(struct vcpu *v, struct guest_ref to, const void *
 /*
  * The same by guest-physical address, for any domain from any CPU (boot, SBI,
  * device models). `clean` makes the bytes visible to a guest that runs with
- * its caches off. Errors: -XEN_EFAULT.
+ * its caches off. Locks: p2m of d. Errors: -XEN_EFAULT, as above.
  */
 int __must_check guest_phys_read(struct domain *d, void *buf, gpa_t from, size_t size);
 int __must_check guest_phys_write(struct domain *d, gpa_t to, const void *buf, size_t size,

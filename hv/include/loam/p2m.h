@@ -22,7 +22,7 @@ enum p2m_type {
 
 struct p2m {
     struct spinlock lock;   /* LOCK_RANK_P2M */
-    mfn_t root;             /* 2^arch_stage2_root_order() frames */
+    mfn_t root;             /* 2^root_order frames; MFN_NONE after teardown */
     uint16_t vmid;          /* see arch/stage2.h; managed by the architecture */
     uint64_t vmid_generation;
     uint64_t table_pages;   /* frames used for tables, root included */
@@ -36,8 +36,7 @@ int __must_check p2m_init(struct domain *d);
 
 /*
  * Maps [g, g + pages) to [m, m + pages) as `type`, in the largest blocks that
- * alignment allows. Nothing may be mapped there yet. Validates first: on
- * error nothing is mapped (tables made on the way may stay).
+ * alignment allows. Nothing may be mapped there yet. On error nothing has changed.
  * Locks: takes p2m.lock. Errors: -XEN_EINVAL range outside the guest's address
  * width or wraps, -XEN_EEXIST something is mapped there, -XEN_ENOMEM.
  */
@@ -46,7 +45,10 @@ int __must_check p2m_map(struct domain *d, gfn_t g, mfn_t m, uint64_t pages, enu
 /*
  * Unmaps [g, g + pages), splitting blocks where needed (break before make),
  * and returns when no CPU can use the old translations any more. Holes are
- * allowed. Errors: -XEN_EINVAL, -XEN_ENOMEM (a block could not be split; nothing changed).
+ * allowed. While a block is being split all of it is unmapped for a moment, so
+ * an architecture lets a guest try again whose faulting address p2m_lookup()
+ * finds. Locks: p2m, frames. Errors: -XEN_EINVAL empty range or as p2m_map(),
+ * -XEN_ENOMEM (a block could not be split; nothing changed).
  */
 int __must_check p2m_unmap(struct domain *d, gfn_t g, uint64_t pages);
 
@@ -55,14 +57,21 @@ int __must_check p2m_unmap(struct domain *d, gfn_t g, uint64_t pages);
  * optional. Returns MFN_NONE when nothing is mapped. Locks: takes p2m.lock.
  */
 mfn_t p2m_lookup(struct domain *d, gfn_t g, enum p2m_type *type, uint32_t *order);
+/* The same with p2m.lock held: what it maps to stays until the lock is given up. */
+mfn_t p2m_lookup_locked(struct domain *d, gfn_t g, enum p2m_type *type, uint32_t *order);
 
 /*
- * Gives the next mapped block at or after *g: its first gfn in *g, mfn, type,
- * pages. Returns false when there is none. Used for teardown and dumps.
+ * Gives the mapped block that *g is in, or else the next one: its first gfn in
+ * *g, mfn, type, pages. Returns false when there is none. Used for teardown and
+ * dumps. Locks: p2m.
  */
 bool p2m_next(struct domain *d, gfn_t *g, mfn_t *m, enum p2m_type *type, uint64_t *pages);
 
-/* Frees the tables, in steps. Returns 0 when done, -XEN_EAGAIN to be called again. */
+/*
+ * Frees the tables, in steps, whatever they still map. No vCPU of d runs or is
+ * loaded any more. Returns 0 when done or never initialised (zeroed memory),
+ * -XEN_EAGAIN to be called again. Locks: p2m, frames.
+ */
 int p2m_teardown(struct domain *d);
 
 #endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Copies between the hypervisor and a guest's memory.
+ *
+ * The only file in which a guest's address becomes a pointer. For each piece,
+ * p2m.lock is held from the translation to the last byte, so that the frame
+ * cannot be unmapped and given to somebody else meanwhile, and so that a block
+ * that is being split does not look like a hole. Hypercall arguments lie in one page
+ * as a rule, and then there is one piece.
+ *
+ * Writes go to P2M_RAM_RW only, reads to any RAM, nothing to devices.
+ * Locks: p2m.lock. Next: mm/p2m.c, arch_guest_translate() in arch/vcpu.h.
+ */
+#include <arch/mmu.h>
+#include <arch/vcpu.h>
+#include <loam/domain.h>
+#include <loam/frame.h>
+#include <loam/guest_copy.h>
+#include <loam/p2m.h>
+#include <loam/string.h>
+#include <loam/vcpu.h>
+#include <xen/errno.h>
+
+/* Longest piece, for the sake of who waits for p2m.lock. */
+#define PIECE_MAX (UINT64_C(256) << 10)
+
+/* [addr, addr + size) does not wrap around. */
+static bool range_is_valid(uint64_t addr, uint64_t size)
+{
+    return size == 0 || size - 1 <= UINT64_MAX - addr;
+}
+
+/*
+ * Address of the guest's RAM at a, NULL where it may not be accessed. *run is
+ * shortened to the bytes that follow there in one piece. Locks: p2m.lock held.
+ */
+static char *ram_at(struct domain *d, gpa_t a, bool write, uint64_t *run)
+{
+    enum p2m_type type = P2M_INVALID;
+    uint32_t order = 0;
+    mfn_t m = p2m_lookup_locked(d, gpa_to_gfn(a), &type, &order);
+
+    if (mfn_is_none(m) || !(type == P2M_RAM_RW || (type == P2M_RAM_RO && !write))) {
+        return NULL;
+    }
+    uint64_t block = PAGE_SIZE << order;
+
+    *run = MIN(*run, block - (a.a & (block - 1)));
+    return (char *)frame_map_local(d->hv, m) + (a.a & ~PAGE_MASK);
+}
+
+/* One page, or less, between buf and a virtual address. Locks: takes p2m.lock. */
+static int copy_piece(struct vcpu *v, void *buf, uint64_t addr, size_t size, bool write)
+{
+    struct domain *d = v->domain;
+    uint64_t run = size;
+    char *ram = NULL;
+    gpa_t a;
+
+    spin_lock(&d->p2m.lock);
+    if (arch_guest_translate(v, addr, write, &a) == 0) {
+        ram = ram_at(d, a, write, &run);
+    }
+    if (ram != NULL) {
+        memcpy(write ? ram : buf, write ? buf : ram, size);
+        frame_unmap(d->hv, ram);
+    }
+    spin_unlock(&d->p2m.lock);
+    return ram != NULL ? 0 : -XEN_EFAULT;
+}
+
+static int copy_virtual(struct vcpu *v, void *buf, uint64_t addr, size_t size, bool write)
+{
+    char *at = buf;
+    int rc = range_is_valid(addr, size) ? 0 : -XEN_EFAULT;
+
+    while (size != 0 && rc == 0) {
+        size_t piece = (size_t)MIN(size, PAGE_SIZE - (addr & ~PAGE_MASK));
+
+        rc = copy_piece(v, at, addr, piece, write);
+        at += piece;
+        addr += piece;
+        size -= piece;
+    }
+    return rc;
+}
+
+int guest_copy_from(struct vcpu *v, void *buf, struct guest_ref from, size_t size)
+{
+    return copy_virtual(v, buf, from.addr, size, false);
+}
+
+int guest_copy_to(struct vcpu *v, struct guest_ref to, const void *buf, size_t size)
+{
+    return copy_virtual(v, (void *)(uintptr_t)buf, to.addr, size, true);
+}
+
+int guest_phys_read(struct domain *d, void *buf, gpa_t from, size_t size)
+{
+    char *at = buf;
+
+    if (!range_is_valid(from.a, size)) {
+        return -XEN_EFAULT;
+    }
+    while (size != 0) {
+        uint64_t run = MIN(size, PIECE_MAX);
+
+        spin_lock(&d->p2m.lock);
+        char *ram = ram_at(d, from, false, &run);
+        if (ram == NULL) {
+            spin_unlock(&d->p2m.lock);
+            return -XEN_EFAULT;
+        }
+        memcpy(at, ram, (size_t)run);
+        frame_unmap(d->hv, ram);
+        spin_unlock(&d->p2m.lock);
+        at += run;
+        from = gpa_add(from, run);
+        size -= (size_t)run;
+    }
+    return 0;
+}
+
+int guest_phys_write(struct domain *d, gpa_t to, const void *buf, size_t size, bool clean)
+{
+    const char *at = buf;
+
+    if (!range_is_valid(to.a, size)) {
+        return -XEN_EFAULT;
+    }
+    while (size != 0) {
+        uint64_t run = MIN(size, PIECE_MAX);
+
+        spin_lock(&d->p2m.lock);
+        char *ram = ram_at(d, to, true, &run);
+        if (ram == NULL) {
+            spin_unlock(&d->p2m.lock);
+            return -XEN_EFAULT;
+        }
+        memcpy(ram, at, (size_t)run);
+        if (clean) {
+            arch_cache_clean(ram, (size_t)run);
+        }
+        frame_unmap(d->hv, ram);
+        spin_unlock(&d->p2m.lock);
+        at += run;
+        to = gpa_add(to, run);
+        size -= (size_t)run;
+    }
+    return 0;
+}
+
+/* Clears [p, p + size): its whole pages the fast way. */
+static void clear_ram(char *p, uint64_t size, bool clean)
+{
+    if (IS_ALIGNED((uintptr_t)p | size, PAGE_SIZE)) {
+        arch_clear_pages(p, (size_t)size, clean);
+        return;
+    }
+    memset(p, 0, (size_t)size);
+    if (clean) {
+        arch_cache_clean(p, (size_t)size);
+    }
+}
+
+int guest_phys_clear(struct domain *d, gpa_t to, uint64_t size, bool clean)
+{
+    if (!range_is_valid(to.a, size)) {
+        return -XEN_EFAULT;
+    }
+    while (size != 0) {
+        uint64_t to_page = PAGE_SIZE - (to.a & ~PAGE_MASK);
+        /* Up to a page boundary first, then whole pages, then the rest. */
+        uint64_t run = to_page != PAGE_SIZE || size < PAGE_SIZE
+                           ? MIN(size, to_page)
+                           : MIN(ALIGN_DOWN(size, PAGE_SIZE), PIECE_MAX);
+
+        spin_lock(&d->p2m.lock);
+        char *ram = ram_at(d, to, true, &run);
+        if (ram == NULL) {
+            spin_unlock(&d->p2m.lock);
+            return -XEN_EFAULT;
+        }
+        clear_ram(ram, run, clean);
+        frame_unmap(d->hv, ram);
+        spin_unlock(&d->p2m.lock);
+        to = gpa_add(to, run);
+        size -= run;
+    }
+    return 0;
+}
