@@ -1,29 +1,65 @@
 # SPDX-License-Identifier: MIT
-# Tests that need no emulator: unit, model, fuzz, coverage, and the checks of the source itself.
+# Tests that need no emulator: unit, model, fuzz, coverage, planted bugs, and
+# the checks of the source itself.
 
 F := out/fake
 unit-tests := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 fuzz-targets := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-T ?= $(unit-tests)
 S ?= 20
+sub = $(Q)$(MAKE) --no-print-directory
 
 ifeq ($(ARCH),fake)
+T ?= $(unit-tests)
 support := $(patsubst %.c,$(O)/%.o,$(wildcard tests/unit/unit.c tests/unit/world.c))
 $(O)/tests/%.o: tests/%.c $(generated)
 	@mkdir -p $(@D)
-	$(Q)$(HVCC) $(CFLAGS_HV) -Itests -MMD -MP -c -o $@ $<
+	$(Q)$(HVCC) $(CFLAGS_HV) -Itests/unit -MMD -MP -c -o $@ $<
 $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(support) $(O)/libloam.a
 	$(Q)$(HVCC) $(CFLAGS_HV) -o $@ $< $(support) $(O)/libloam.a
+$(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(support) $(O)/libloam.a
+	$(Q)$(HVCC) $(CFLAGS_HV) -fsanitize=fuzzer -o $@ $< $(filter-out %/unit.o,$(support)) $(O)/libloam.a
 -include $(wildcard $(O)/tests/*/*.d)
 
 unit-build: $(addprefix $(O)/tests/unit/test_,$(T))
-# One closing line for all programs.
 unit: unit-build
-	@/usr/bin/env sh tools/runtests $(addprefix $(O)/tests/unit/test_,$(T))
+	@tools/runtests $(addprefix $(O)/tests/unit/test_,$(T))
+fuzz-build: $(addprefix $(O)/tests/fuzz/fuzz_,$(T))
 else
 unit:
-	$(Q)$(MAKE) --no-print-directory ARCH=fake O=$(F) unit T="$(T)"
+	$(sub) ARCH=fake O=$(F) unit $(if $(T),T="$(T)")
+
+# Each target for S seconds; the corpus is kept in out/corpus/.
+fuzz:
+	$(sub) ARCH=fake O=out/fuzz CC=clang-14 FUZZ=1 fuzz-build T="$(or $(T),$(fuzz-targets))"
+	@tools/runfuzz $(S) $(or $(T),$(fuzz-targets))
+
+# Line coverage of the neutral code by the unit tests.
+cov:
+	$(sub) ARCH=fake O=out/cov COVFLAGS=--coverage unit
+	@tools/coverage out/cov 85
+
+# What is run before each commit, in under a minute.
+quick:
+	$(sub) ARCH=arm64 O=out/arm64 CI=1
+	$(sub) ARCH=arm64 O=out/arm64-clang CC=clang-14 CI=1
+	$(sub) ARCH=arm64 O=out/arm64-debug DEBUG=1 CI=1
+	@tools/nmcheck aarch64-linux-gnu-nm $(patsubst hv/%.c,out/arm64/hv/%.o,$(shell \
+		git ls-files 'hv/*.c' | grep -v -e arch/fake -e asm-offsets -e absent))
+	@tools/headercheck arm64 fake
+	@tools/layercheck
+	@tools/stylecheck
+	$(sub) ARCH=fake O=$(F) CI=1 unit
+
+check: quick cov fuzz
+
+# Ten minutes for each fuzz target, and every planted bug must be caught.
+check-long: check
+	$(sub) fuzz S=600
+	@tools/plantbugs
 endif
 
-.PHONY: unit unit-build
+shape:
+	@tools/shape
+
+.PHONY: unit unit-build fuzz fuzz-build cov quick check check-long shape
 .PRECIOUS: $(O)/tests/%.o

@@ -28,6 +28,6 @@ flags-free := -ffreestanding -fno-stack-protector -fno-pic -fno-asynchronous-unw
 flags-arm64 := $(flags-free) -O2 -mgeneral-regs-only -mcmodel=small -fno-omit-frame-pointer \
 	-mno-outline-atomics -mbranch-protection=none -mstrict-align $(if $(is-clang),,-fno-tree-loop-distribute-patterns)
 sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-flags-fake := -O1 -DCONFIG_DEBUG=1 $(sanitize) $(COVFLAGS)
+flags-fake := -O1 -DCONFIG_DEBUG=1 $(sanitize) $(COVFLAGS) $(if $(FUZZ),-fsanitize=fuzzer-no-link)
 
 CFLAGS_HV := $(flags-common) $(flags-$(ARCH))

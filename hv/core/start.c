@@ -103,7 +103,8 @@ static bool ram_cut_reserved(struct ranges *ram, const struct fdt *host,
 {
     uint64_t addr, size;
     bool ok = range_cut(ram, info->image_start.a, info->image_end.a) &&
-              range_cut(ram, info->fdt_addr.a, info->fdt_addr.a + fdt_blob_size(info->fdt, info->fdt_size_max));
+              range_cut(ram, info->fdt_addr.a,
+                        info->fdt_addr.a + fdt_blob_size(info->fdt, info->fdt_size_max));
 
     for (uint32_t i = 0; ok && fdt_reserve(host, i, &addr, &size) == 0; i++) {
         ok = range_cut(ram, addr, addr + size);
@@ -217,7 +218,8 @@ void hv_start(struct hv *hv, struct pcpu *boot_cpu, const struct boot_info *info
     log_info(hv, "cpus: %u online", hv->nr_pcpus);
 
     must(plan_parse(hv, &host), "plan");
-    log_info(hv, "boot: %llu us", (unsigned long long)((arch_time_now() - hv->boot_start) / NS_PER_US));
+    log_info(hv, "boot: ready after %llu us",
+             (unsigned long long)((arch_time_now() - hv->boot_start) / NS_PER_US));
     plan_start(hv);
     arch_vcpu_enter(boot_cpu, vcpu_next(boot_cpu));
 }

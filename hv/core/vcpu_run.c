@@ -152,7 +152,7 @@ static void pcpu_work_do(struct pcpu *p, uint32_t work)
         job_step(p);
     }
     if (work & PCPU_WORK_QUIESCE) {
-        /* Full barrier: what this CPU read before is no longer in use. Partner: hv_quiesce_done(). */
+        /* Full barrier: what this CPU found before is not in use. Partner: hv_quiesce_done(). */
         atomic_fetch_sub(&p->hv->quiesce_pending, 1);
     }
 }

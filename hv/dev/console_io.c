@@ -8,9 +8,10 @@
 #include <loam/hypercall_ops.h>
 #include <loam/vcpu.h>
 
-/* Arguments: 0 the operation, 1 bytes, 2 their address. More than fits in one go is taken in parts. */
+/* Longest text of one call; the rest of a longer one is dropped. */
 #define WRITE_MAX 4096
 
+/* Arguments: 0 the operation, 1 bytes, 2 their address. */
 int console_op_write(struct hc *hc, void *arg)
 {
     char buf[256];

@@ -50,8 +50,11 @@ struct hc_table {
     uint32_t mask;             /* bits of argument 0 that are the sub-operation */
 };
 
-/* What the rows allow caller v, an enum hc_who mask. */
-static inline uint32_t hc_who(const struct domain *d) { return d->config.enhanced ? HC_WHO_ENHANCED : 0; }
+/* What d is, as an enum hc_who mask. */
+static inline uint32_t hc_who(const struct domain *d)
+{
+    return d->config.enhanced ? HC_WHO_ENHANCED : 0;
+}
 
 /*
  * Executes the hypercall in v's registers and writes the result there.

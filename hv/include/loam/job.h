@@ -15,7 +15,7 @@ struct pcpu;
 
 struct job {
     struct list_node link; /* [hv->lock] */
-    /* One step of at most about 100,000 instructions. 0: done, -XEN_EAGAIN: more, other: failed. */
+    /* A step of at most some 100,000 instructions. 0: done, -XEN_EAGAIN: more, else failed. */
     int (*step)(struct job *j);
     /* Called once after the last step with its result; may free the job. */
     void (*done)(struct job *j, int rc);
@@ -23,7 +23,7 @@ struct job {
 
 /* Queues j. Context: any CPU. */
 void job_start(struct hv *hv, struct job *j);
-/* Runs one step of the first job that nobody runs. Returns false when there is none. Context: vcpu_next(). */
+/* Runs one step of the first job that nobody runs; false: there is none. Context: vcpu_next(). */
 bool job_step(struct pcpu *p);
 
 #endif

@@ -33,7 +33,7 @@ struct vcpu {
     uint32_t pause;             /* enum vcpu_pause, atomic; 0: may run */
     struct pcpu *pcpu;          /* where it runs or last ran; valid while running */
     struct pcpu *loaded_on;     /* whose hardware holds its state, NULL: all state is in memory */
-    bool running;               /* chosen by a CPU: set and cleared by the scheduler's lock holder */
+    bool running;               /* chosen by a CPU; changed by the scheduler under its lock */
     bool dedicated;             /* has its CPU to itself: idle instructions need no trap */
     struct sched_vcpu *sched;   /* the scheduler's */
     struct timer wake;          /* unblocks it when its own timer, not in hardware, is due */
@@ -103,7 +103,7 @@ void vcpu_destroy(struct vcpu *v);
 void vcpu_pause(struct vcpu *v, uint32_t reasons);
 /* Takes pause bits off; makes v runnable when none is left. */
 void vcpu_unpause(struct vcpu *v, uint32_t reasons);
-/* True when v neither runs nor has state in some CPU's hardware; asks that CPU to let go otherwise. */
+/* True when v neither runs nor is loaded on a CPU; otherwise asks that CPU to let go. */
 bool vcpu_is_off_cpu(struct vcpu *v);
 
 /* v waits for an interrupt unless one is deliverable already. Context: v is current. */

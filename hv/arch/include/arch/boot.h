@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Contract: phases of the boot that are the architecture's, in the order core/start.c calls them. */
+/* Contract: the architecture's phases of the boot, in the order core/start.c calls them. */
 #ifndef ARCH_BOOT_H
 #define ARCH_BOOT_H
 
@@ -17,7 +17,10 @@ int __must_check arch_platform_init(struct hv *hv, const struct fdt *host);
 int __must_check arch_pcpu_init(struct pcpu *p);
 /* Name and a word on the CPU, GIC, address widths for the boot log. */
 void arch_describe(const struct hv *hv, char *buf, size_t size);
-/* Ranges of the host's address space that no domain may be given (controllers). Index from 0; false: no more. */
+/*
+ * Ranges of the host's address space that no domain may be given (controllers).
+ * Index from 0; false: no more.
+ */
 bool arch_private_range(const struct hv *hv, uint32_t i, hpa_t *start, uint64_t *size);
 
 #endif

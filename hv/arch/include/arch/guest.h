@@ -46,14 +46,14 @@ int __must_check arch_kernel_probe(const void *head, uint64_t size, struct kerne
 #define GUEST_PHANDLE_INTC 0xfde8
 void arch_guest_fdt(struct domain *d, struct fdt_writer *w);
 
-/* Cells of an "interrupts" property for a shared level- or edge-triggered interrupt. Returns their number. */
+/* Cells of an "interrupts" property for a shared interrupt. Returns their number. */
 uint32_t arch_guest_irq_cells(uint32_t virq, bool edge, uint32_t cells[4]);
 /*
  * Cells of the interrupt that tells an enhanced domain of events, private to
  * each vCPU (/hypervisor interrupts). Returns their number, 0: there is none.
  */
 uint32_t arch_guest_event_irq_cells(uint32_t cells[4]);
-/* Interrupt i of a node of the host's tree: number and trigger. Errors: -XEN_ENOENT, -XEN_EINVAL. */
+/* Interrupt i of a node of the host's tree. Errors: -XEN_ENOENT no more, -XEN_EINVAL. */
 int __must_check arch_host_irq(const struct hv *hv, const struct fdt *host, uint32_t node,
                                uint32_t i, uint32_t *irq, bool *edge);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Contract: the host's interrupt controller. Locks: the caller holds the irq table's lock where noted. */
+/* Contract: the host's interrupt controller. */
 #ifndef ARCH_IRQ_H
 #define ARCH_IRQ_H
 

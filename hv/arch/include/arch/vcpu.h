@@ -3,8 +3,8 @@
  * Contract: the guest state of a vCPU and of a domain.
  *
  * An architecture calls vcpu_exit() for every exit and goes back, or stores
- * the rest of the registers and enters what vcpu_next() returns (loam/vcpu.h). struct arch_vcpu, arch_domain and arch_pcpu are
- * defined by <arch/impl/regs.h>.
+ * the rest of the registers and enters what vcpu_next() returns (loam/vcpu.h).
+ * <arch/impl/regs.h> defines struct arch_vcpu, arch_domain and arch_pcpu.
  */
 #ifndef ARCH_VCPU_H
 #define ARCH_VCPU_H
@@ -65,7 +65,7 @@ void arch_inject_undefined(struct vcpu *v);
  *   void arch_hc_set_result(struct arch_vcpu *a, uint64_t value);
  */
 
-/* The capabilities string of xen_version ("xen-3.0-aarch64 ..."), and the architecture's XENFEAT bits. */
+/* The capabilities string of xen_version, and the architecture's XENFEAT bits. */
 const char *arch_capabilities(void);
 uint32_t arch_features(void);
 
