@@ -481,24 +481,6 @@ struct fdt_node fdt_stdout(const struct fdt *f)
     return find_n(f, path, options ? (size_t)(options - path) : strlen(path));
 }
 
-struct fdt_node fdt_find_phandle(const struct fdt *f, uint32_t phandle)
-{
-    struct fdt_node it;
-
-    /* Spec 2.3.3; 0 and all ones are no phandles. */
-    if (phandle == 0 || phandle == UINT32_MAX) {
-        return FDT_NONE;
-    }
-    for_each_fdt_node(f, it)
-    {
-        if (fdt_u32_or(f, it, "phandle", 0) == phandle ||
-            fdt_u32_or(f, it, "linux,phandle", 0) == phandle) {
-            return it;
-        }
-    }
-    return FDT_NONE;
-}
-
 struct fdt_node fdt_find_compatible(const struct fdt *f, struct fdt_node from, const char *str)
 {
     struct fdt_node it = fdt_node_exists(from) ? fdt_next(f, from) : FDT_ROOT;
@@ -564,6 +546,30 @@ const void *fdt_prop(const struct fdt *f, struct fdt_node node, const char *name
         }
     }
     return NULL;
+}
+
+struct fdt_node fdt_find_phandle(const struct fdt *f, uint32_t phandle)
+{
+    struct fdt_node node = FDT_ROOT;
+    struct fdt_prop p;
+    uint32_t off = 0;
+    uint32_t token;
+
+    /* Spec 2.3.3; 0 and all ones are no phandles. */
+    if (phandle == 0 || phandle == UINT32_MAX) {
+        return FDT_NONE;
+    }
+    /* One pass over the tokens, the cheap comparison first: every interrupt asks this. */
+    while ((token = token_at(f, &off)) != FDT_END) {
+        if (token == FDT_BEGIN_NODE) {
+            node.off = off;
+        } else if (prop_at(f, off, &p) && p.len == 4 && get_be32_aligned(p.data) == phandle &&
+                   (strcmp(p.name, "phandle") == 0 || strcmp(p.name, "linux,phandle") == 0)) {
+            return node;
+        }
+        off = token_end(f, off, token);
+    }
+    return FDT_NONE;
 }
 
 int fdt_u32(const struct fdt *f, struct fdt_node node, const char *name, uint32_t *out)

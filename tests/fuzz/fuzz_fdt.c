@@ -111,6 +111,7 @@ static void check_property(const struct fdt *f, struct fdt_node node, const stru
         if (!s) {
             break;
         }
+        EXPECT(s + strlen(s) < (const char *)data + len);
         EXPECT(fdt_string_index(f, node, p->name, s) <= (int)i);
         EXPECT(fdt_string_contains(f, node, p->name, s));
     }
