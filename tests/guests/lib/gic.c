@@ -15,6 +15,7 @@
 #define ISACTIVER   0x0300
 #define ICACTIVER   0x0380
 #define IPRIORITYR  0x0400
+#define INMIR       0x0f80
 #define IROUTER     0x6000
 #define GICR_WAKER  0x0014
 #define GICR_TYPER  0x0008
@@ -76,6 +77,7 @@ void gic_init(void)
         write32(machine.gicd + ICPENDR + i / 8, ~0u);
         write32(machine.gicd + ICACTIVER + i / 8, ~0u);
         write32(machine.gicd + IGROUPR + i / 8, ~0u);
+        write32(machine.gicd + INMIR + i / 8, 0); /* no-ops where there are no NMIs */
     }
     for (u32 i = 32; i < nr; i += 4) {
         write32(machine.gicd + IPRIORITYR + i, 0xa0a0a0a0);
@@ -102,6 +104,7 @@ void gic_cpu_init(void)
     write32(redist + ICPENDR, ~0u);
     write32(redist + ICACTIVER, ~0u);
     write32(redist + IGROUPR, ~0u);
+    write32(redist + INMIR, 0);
     for (u32 i = 0; i < 32; i += 4) {
         write32(redist + IPRIORITYR + i, 0xa0a0a0a0);
     }

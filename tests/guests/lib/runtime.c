@@ -329,7 +329,7 @@ void trap_entry(struct cpu *cpu, u64 kind)
         trap_irq(cpu);
         return;
     }
-    if (kind % 4 == 0 && cpu->trap.expected) {
+    if (kind % 4 == 0 && cpu->trap.expected && (!cpu->resume || cpu->elr != cpu->resume)) {
         cpu->trap.taken = true;
         cpu->trap.esr = (u32)cpu->esr;
         cpu->trap.far = cpu->far;
@@ -344,8 +344,8 @@ void trap_entry(struct cpu *cpu, u64 kind)
         return;
     }
     cpu->trap.expected = false;
-    check(false, "unexpected exception %u on cpu %u: esr 0x%lx far 0x%lx elr 0x%lx (image + 0x%lx)",
-          (u32)kind, cpu->index, cpu->esr, cpu->far, cpu->elr, cpu->elr - machine.ram_base);
+    check(false, "unexpected exception %u on cpu %u: esr 0x%lx far 0x%lx elr 0x%lx (word %x)",
+          (u32)kind, cpu->index, cpu->esr, cpu->far, cpu->elr, cpu->elr - machine.ram_base < machine.ram_size ? *(u32 *)cpu->elr : 0);
     done();
 }
 
