@@ -15,6 +15,7 @@
 #define ISACTIVER   0x0300
 #define ICACTIVER   0x0380
 #define IPRIORITYR  0x0400
+#define ICFGR       0x0c00
 #define INMIR       0x0f80
 #define IROUTER     0x6000
 #define GICR_WAKER  0x0014
@@ -81,6 +82,9 @@ void gic_init(void)
     }
     for (u32 i = 32; i < nr; i += 4) {
         write32(machine.gicd + IPRIORITYR + i, 0xa0a0a0a0);
+    }
+    for (u32 i = 32; i < nr; i += 16) {
+        write32(machine.gicd + ICFGR + i / 4, 0); /* level-sensitive */
     }
     for (u32 i = 32; i < nr; i++) {
         u64 mpidr = machine.mpidr[0];
