@@ -13,12 +13,17 @@
 #include <loam/types.h>
 
 /*
- * Reads /chosen of the host's tree into hv->plan. A node that cannot be used
- * is left out with a message that names node and property; that is no error.
- * Also claims modules and static memory, makes boot cpupools. The tree's blob
- * must stay mapped and unchanged; *host itself is copied.
- * Context: boot CPU; all CPUs are up, all RAM is with the frame allocator.
- * Errors: -XEN_ENOMEM.
+ * Makes hv->plan and the CPU pools of /chosen; CPUs that none of them names
+ * share the default pool. The tree's blob must stay mapped and unchanged;
+ * *host itself is copied. Context: boot CPU, all CPUs are up. Errors: -XEN_ENOMEM.
+ */
+int __must_check plan_pools(struct hv *hv, const struct fdt *host);
+
+/*
+ * Reads the domains of /chosen into hv->plan and claims modules and static
+ * memory. A node that cannot be used is left out with a message that names
+ * node and property; that is no error. Context: boot CPU, after plan_pools();
+ * all RAM is with the frame allocator. Errors: none so far.
  */
 int __must_check plan_parse(struct hv *hv, const struct fdt *host);
 

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The device tree of a boot-time domain.
+ *
+ *   /                 who made it; the architecture's nodes: CPUs, firmware,
+ *                     timer, interrupt controller (arch_guest_fdt())
+ *   /chosen           command line, console, ramdisk
+ *   /memory@...       one node per bank of RAM
+ *   /uart@...         the emulated PL011, as the UART of Arm's SBSA, which needs no clocks
+ *   /hypervisor       for a domain with xen,enhanced
+ *   /passthrough      devices of the host
+ */
+#include <xen/errno.h>
+
+#include <loam/domain.h>
+#include <loam/mem.h>
+#include <loam/printf.h>
+#include <loam/string.h>
+
+#include <arch/guest.h>
+
+#include "private.h"
+
+#define FDT_BASE_SIZE (8 * KIB) /* all but what depends on the domain */
+#define FDT_VCPU_SIZE 256
+
+size_t guest_fdt_size(const struct plan_domain *pd)
+{
+    size_t size = FDT_BASE_SIZE + FDT_VCPU_SIZE * pd->config.vcpus_max;
+    if (pd->bootargs) {
+        size += strlen(pd->bootargs);
+    }
+    if (pd->devices) {
+        size += pd->devices->blob_size;
+    }
+    return ALIGN_UP(size, PAGE_SIZE);
+}
+
+static void uart_path(char *buf, size_t size)
+{
+    fmt_print(buf, size, "/uart@%lx", arch_guest_layout()->uart_base.a);
+}
+
+static void write_chosen(const struct build *b, struct fdt_writer *w)
+{
+    const struct plan_domain *pd = b->pd;
+    char path[32];
+    fdt_write_begin_node(w, "chosen");
+    if (pd->bootargs) {
+        fdt_write_prop_string(w, "bootargs", pd->bootargs);
+    }
+    if (pd->vpl011) {
+        uart_path(path, sizeof(path));
+        fdt_write_prop_string(w, "stdout-path", path);
+    }
+    if (pd->module[PLAN_RAMDISK].size) {
+        fdt_write_prop_u64(w, "linux,initrd-start", b->ramdisk_gpa);
+        fdt_write_prop_u64(w, "linux,initrd-end", b->ramdisk_gpa + pd->module[PLAN_RAMDISK].size);
+    }
+    fdt_write_end_node(w);
+}
+
+static void write_memory(const struct build *b, struct fdt_writer *w)
+{
+    for (uint32_t i = 0; i < b->nr_banks; i++) {
+        const uint64_t reg[] = { b->bank[i].gpa, b->bank[i].size };
+        fdt_write_begin_unit(w, "memory", b->bank[i].gpa);
+        fdt_write_prop_string(w, "device_type", "memory");
+        fdt_write_prop_u64s(w, "reg", reg, ARRAY_SIZE(reg));
+        fdt_write_end_node(w);
+    }
+}
+
+static void write_uart(struct fdt_writer *w)
+{
+    const struct guest_layout *layout = arch_guest_layout();
+    const uint64_t reg[] = { layout->uart_base.a, PAGE_SIZE };
+    uint32_t cells[4];
+    uint32_t nr = arch_guest_irq_cells(layout->uart_virq, false, cells);
+    fdt_write_begin_unit(w, "uart", layout->uart_base.a);
+    fdt_write_prop_string(w, "compatible", "arm,sbsa-uart");
+    fdt_write_prop_u64s(w, "reg", reg, ARRAY_SIZE(reg));
+    fdt_write_prop_u32(w, "interrupt-parent", GUEST_PHANDLE_INTC);
+    fdt_write_prop_cells(w, "interrupts", cells, nr);
+    fdt_write_prop_u32(w, "current-speed", 115200);
+    fdt_write_end_node(w);
+}
+
+/* Devicetree binding xen.txt: reg 0 is where grant frames can be mapped. */
+static void write_hypervisor(struct fdt_writer *w)
+{
+    static const char *const compatible[] = { "xen,xen-4.17", "xen,xen" };
+    const struct guest_layout *layout = arch_guest_layout();
+    const uint64_t reg[] = { layout->grant_base.a, layout->grant_size };
+    uint32_t cells[4];
+    uint32_t nr = arch_guest_event_irq_cells(cells);
+    fdt_write_begin_node(w, "hypervisor");
+    fdt_write_prop_strings(w, "compatible", compatible, ARRAY_SIZE(compatible));
+    fdt_write_prop_u64s(w, "reg", reg, ARRAY_SIZE(reg));
+    if (nr) {
+        fdt_write_prop_u32(w, "interrupt-parent", GUEST_PHANDLE_INTC);
+        fdt_write_prop_cells(w, "interrupts", cells, nr);
+    }
+    fdt_write_end_node(w);
+}
+
+static void write_tree(const struct build *b, struct fdt_writer *w)
+{
+    static const char *const compatible[] = { "xen,xenvm-4.17", "xen,xenvm" };
+    fdt_write_begin_node(w, "");
+    fdt_write_prop_string(w, "model", "Loam");
+    fdt_write_prop_strings(w, "compatible", compatible, ARRAY_SIZE(compatible));
+    fdt_write_prop_u32(w, "#address-cells", 2);
+    fdt_write_prop_u32(w, "#size-cells", 2);
+    /* First of the children: it may add properties to the root. */
+    arch_guest_fdt(b->d, w);
+    write_chosen(b, w);
+    write_memory(b, w);
+    if (b->pd->vpl011) {
+        write_uart(w);
+    }
+    if (b->pd->config.enhanced) {
+        write_hypervisor(w);
+    }
+    passthrough_fdt(b->pd, w);
+    fdt_write_end_node(w);
+}
+
+int guest_fdt_write(struct build *b)
+{
+    struct fdt_writer w;
+    b->fdt = mem_alloc(b->pd->hv, b->fdt_max);
+    if (!b->fdt) {
+        return build_fail(b, "memory", -XEN_ENOMEM);
+    }
+    fdt_write_begin(&w, b->fdt, b->fdt_max);
+    write_tree(b, &w);
+    int size = fdt_write_finish(&w);
+    if (size < 0) {
+        return plan_warn(b->pd, NULL, "xen,domain", "its device tree cannot be made, error %d",
+                         -size);
+    }
+    b->fdt_size = (size_t)size;
+    return 0;
+}

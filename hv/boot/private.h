@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of boot/ share: the plan, its domains, and who may use which
+ * range of the machine.
+ *
+ *   plan.c          /chosen -> list of struct plan_domain; starts their jobs
+ *   plan_props.c    the properties of a domain node
+ *   plan_modules.c  its modules and static memory
+ *   plan_pools.c    CPU pools and affinity
+ *   claims.c        machine ranges: no two owners, inside RAM
+ *   passthrough.c   devices of the host that a domain gets
+ *   build.c         plan -> running domain, in steps (a job)
+ *   build_memory.c  its RAM: found, mapped, cleared, filled
+ *   guest_fdt.c     its device tree
+ *   restart.c       what happens when it stops
+ *
+ * The plan is written on the boot CPU by plan_parse() and constant after it,
+ * but for the members of struct plan_domain below "life", which belong to its job:
+ * a domain has one job, queued or running at most once.
+ */
+#ifndef BOOT_PRIVATE_H
+#define BOOT_PRIVATE_H
+
+#include <loam/domain.h>
+#include <loam/fdt.h>
+#include <loam/fdt_write.h>
+#include <loam/hv.h>
+#include <loam/job.h>
+#include <loam/list.h>
+#include <loam/sched.h>
+#include <loam/timer.h>
+#include <loam/types.h>
+
+#include <arch/guest.h>
+
+#define PLAN_BANKS_MAX 16        /* ranges of RAM of one domain */
+#define PLAN_RAM_MAX 64          /* ranges of RAM of the machine */
+#define PLAN_NAME_BUCKETS 128
+#define PLAN_SPIS_MAX 988        /* Arm IHI 0069 2.2: INTIDs 32..1019; others have no more */
+#define PLAN_PARTIAL_MAX (512 * KIB) /* partial device tree */
+
+enum plan_module_kind { PLAN_KERNEL, PLAN_RAMDISK, PLAN_PARTIAL, PLAN_MODULES };
+
+enum plan_restart { RESTART_NEVER, RESTART_ON_CRASH, RESTART_ALWAYS };
+
+/* Bytes [start, start + size) of the machine's address space. size 0: none. */
+struct plan_range {
+    uint64_t start;
+    uint64_t size;
+};
+
+struct plan_affinity {
+    uint32_t vcpu;
+    struct cpumask cpus;
+};
+
+/* A CPU pool that boot made. */
+struct plan_pool {
+    struct list_node link;
+    struct cpupool *pool; /* NULL until it is made */
+    uint32_t phandle;     /* 0: none */
+    enum sched_id sched;
+    struct cpumask cpus;
+    char name[DOMAIN_NAME_MAX];
+};
+
+/* A page range of the host's devices as a domain sees it. */
+struct plan_device_range {
+    uint64_t hpa, size, gpa;
+};
+
+struct plan_device_irq {
+    uint32_t irq;
+    bool edge;
+};
+
+/* What a partial device tree gives to a domain. */
+struct plan_devices {
+    struct fdt tree; /* opened on `blob` */
+    void *blob;      /* our copy of the module */
+    size_t blob_size;
+    struct plan_device_range *range;
+    uint32_t nr_ranges, ranges_max;
+    struct plan_device_irq *irq;
+    uint32_t nr_irqs, irqs_max;
+    bool does_dma; /* some device reaches memory by itself */
+};
+
+/* One boot-time domain. */
+struct plan_domain {
+    struct hv *hv;
+    struct list_node link;      /* in plan->domains */
+    struct list_node name_link; /* in plan->names */
+    struct fdt_node node;
+    const char *node_name;      /* in the host's tree */
+    const char *bootargs;       /* in the host's tree, or NULL */
+    struct domain_config config;
+    const struct plan_pool *pool;
+    uint64_t memory; /* bytes */
+    bool vpl011;
+    uint8_t restart; /* enum plan_restart */
+    struct plan_range module[PLAN_MODULES];
+    struct kernel_image image;
+    struct plan_range *statics;
+    uint32_t nr_statics, statics_max;
+    struct plan_affinity *affinity;
+    uint32_t nr_affinity, affinity_max;
+    struct plan_devices *devices; /* NULL: none */
+
+    /* life */
+    struct domain *domain; /* with the creator's reference; NULL while there is none */
+    struct build *build;   /* while it is being built */
+    struct job job;
+    struct plan_life {
+        struct timer delay; /* before a restart */
+        ns_t started;
+        uint32_t restarts;   /* done so far */
+        uint32_t short_runs; /* in a row that ended soon */
+        bool again;          /* build it anew after it was taken apart */
+    } life;
+};
+
+enum claim_kind { CLAIM_KERNEL, CLAIM_RAMDISK, CLAIM_PARTIAL, CLAIM_STATIC, CLAIM_DEVICE };
+
+/* Who uses a range of the machine: RAM as pages out of the allocator, or a device. */
+struct plan_claim {
+    uint64_t start, end; /* bytes, end exclusive */
+    const struct plan_domain *owner;
+    enum claim_kind kind;
+    uint32_t users; /* a module may serve several domains */
+};
+
+struct plan {
+    struct hv *hv;
+    struct fdt host;        /* the blob stays mapped and reserved */
+    struct fdt_node chosen;
+    struct list domains;
+    struct list names[PLAN_NAME_BUCKETS];
+    struct list pools;
+    struct plan_claim *claim; /* sorted by start, no overlap */
+    uint32_t nr_claims, claims_max;
+    struct plan_range ram[PLAN_RAM_MAX];
+    uint32_t nr_ram;
+    uint64_t *irqs; /* bitmap of interrupts given to domains */
+    uint32_t nr_irqs;
+    uint32_t nr_domains;
+    struct list_node *next; /* [hv->lock] the domain whose first build has not begun, or the head */
+    uint32_t alive;       /* atomic: domains that run, are built or wait for a restart */
+    struct build *filler; /* atomic: the one build that takes RAM now, so that none takes half */
+};
+
+/* --- plan.c ------------------------------------------------------------- */
+
+/*
+ * Says what is wrong with a domain: "/chosen/NODE[/CHILD]: PROP: reason".
+ * child may be NULL. Returns -XEN_EINVAL for the caller to pass on.
+ */
+int plan_warn(const struct plan_domain *pd, const char *child, const char *prop, const char *fmt,
+              ...) __printf(4, 5);
+
+/*
+ * Starts the first build of the next domain, if any is left. At boot as many
+ * are built at a time as there are CPUs, so that the first runs soon.
+ */
+void plan_start_next(struct plan *plan);
+
+/*
+ * Makes room for one more element of *array (nr used of *max elements of
+ * size bytes). Errors: -XEN_ENOMEM, nothing changed.
+ */
+int __must_check plan_grow(struct hv *hv, void **array, uint32_t nr, uint32_t *max, size_t size);
+
+/* --- plan_props.c ------------------------------------------------------- */
+
+/* Reads the properties of pd's node. Errors: -XEN_EINVAL, said why. */
+int __must_check plan_props_read(struct plan_domain *pd);
+
+/* --- plan_modules.c ----------------------------------------------------- */
+
+/*
+ * Modules, static memory and vCPU nodes of pd; what it returns with is
+ * claimed. Errors: as above; -XEN_ENOMEM, also said.
+ */
+int __must_check plan_modules_read(struct plan_domain *pd);
+int __must_check plan_statics_read(struct plan_domain *pd);
+/* Looks at the kernel's first bytes. */
+int __must_check plan_kernel_check(struct plan_domain *pd);
+/* Copies bytes of a module. */
+void plan_module_copy(struct hv *hv, void *buf, uint64_t start, size_t size);
+/* Gives what both claimed back. */
+void plan_modules_release(struct plan_domain *pd);
+
+/* --- plan_pools.c ------------------------------------------------------- */
+
+/* Makes the default pool and those of /chosen. Errors: -XEN_ENOMEM. */
+int __must_check plan_pools_make(struct plan *plan);
+const struct plan_pool *plan_pool_find(const struct plan *plan, uint32_t phandle);
+/* "0-3,5" to a mask of CPUs. Errors: -XEN_EINVAL. */
+int __must_check cpu_list_parse(const char *text, struct cpumask *out);
+/* The xen,vcpu children of pd. */
+int __must_check plan_affinity_read(struct plan_domain *pd);
+
+/* --- claims.c ----------------------------------------------------------- */
+
+/* Collects the machine's RAM from its tree. */
+void claims_init(struct plan *plan);
+bool claims_is_ram(const struct plan *plan, struct plan_range range);
+bool claims_touch_ram(const struct plan *plan, struct plan_range range);
+
+/*
+ * Claims range for pd; a failure is said as one of property prop of child.
+ * RAM is taken out of the frame allocator, page by page; a module may be
+ * claimed again as the same for another domain.
+ */
+int __must_check claims_add(struct plan_domain *pd, const char *child, const char *prop,
+                            enum claim_kind kind, struct plan_range range);
+/* The first claim that touches range, NULL: none. */
+const struct plan_claim *claims_find(const struct plan *plan, struct plan_range range);
+/* Undoes one claims_add(). */
+void claims_remove(struct plan *plan, struct plan_range range);
+
+/* --- passthrough.c ------------------------------------------------------ */
+
+/* Reads and checks pd's partial device tree, if it has one. */
+int __must_check passthrough_read(struct plan_domain *pd);
+void passthrough_release(struct plan_domain *pd);
+/* Maps devices and assigns interrupts. Errors: said. */
+int __must_check passthrough_map(struct plan_domain *pd);
+/* Copies the nodes into the root of the guest's tree. */
+void passthrough_fdt(const struct plan_domain *pd, struct fdt_writer *w);
+
+/* --- build.c ------------------------------------------------------------ */
+
+struct build_bank {
+    uint64_t gpa, size;
+};
+
+/* A domain on its way into being; exists while its job builds it. */
+struct build {
+    struct plan_domain *pd;
+    struct domain *d;
+    uint32_t step;   /* index in the table of steps */
+    int error;       /* why it is being taken apart again, 0: it is not */
+    uint64_t cursor; /* of the step: bytes or index done */
+    uint32_t order;  /* largest block of RAM that may still be found */
+    uint32_t range;  /* of static memory: index */
+    uint32_t nr_banks;
+    struct build_bank bank[PLAN_BANKS_MAX];
+    uint64_t kernel_gpa, ramdisk_gpa, fdt_gpa;
+    void *fdt;
+    size_t fdt_max, fdt_size;
+};
+
+/* Says that prop could not be had. Returns -XEN_EINVAL. */
+int build_fail(const struct build *b, const char *prop, int rc);
+/* Queues the job that builds pd and starts it. */
+void build_start(struct plan_domain *pd);
+
+/* --- build_memory.c: steps of build.c; 0 done, -XEN_EAGAIN more, else failed -------- */
+
+int build_ram(struct build *b);
+/* b takes no RAM any more; idempotent. */
+void build_ram_leave(struct build *b);
+int build_ram_clear(struct build *b);
+int build_place(struct build *b);
+int build_kernel(struct build *b);
+int build_ramdisk(struct build *b);
+int build_fdt_store(struct build *b);
+
+/* --- guest_fdt.c -------------------------------------------------------- */
+
+/* Bytes that are enough for the tree of pd. */
+size_t guest_fdt_size(const struct plan_domain *pd);
+/* Writes the tree to b->fdt, its size to b->fdt_size. Errors: said. */
+int __must_check guest_fdt_write(struct build *b);
+
+/* --- restart.c ---------------------------------------------------------- */
+
+/* One step of taking pd's domain apart. 0: done, -XEN_EAGAIN: more. */
+int plan_domain_teardown(struct plan_domain *pd);
+/* pd will not run again: powers the machine off when nothing else will. */
+void plan_domain_over(struct plan_domain *pd);
+
+#endif
