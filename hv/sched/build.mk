@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-obj-y :=
+obj-y += sched.o cpupool.o credit2.o null.o

@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * credit2: shares CPUs by weight and lets who slept go first.
+ *
+ * Credit is kept the other way round, as what a vCPU has *burned*: ns of CPU
+ * time x 256 / weight. Least burned is most credit and runs first. Xen's credit
+ * reset adds a constant to all credits, which changes nobody's order, so it needs
+ * no doing; what remains of it are the limits of credit and debt against `front`,
+ * the most that a vCPU had burned when it was chosen while others waited:
+ *
+ *   - who wakes has at most CREDIT_MAX more credit than that (clamp);
+ *   - CPU time that nobody else wants is free: credit burns only while the
+ *     preemption timer of the CPU is set (book), and who is chosen while nobody
+ *     waits owes nothing (choose).
+ *
+ * Queue: a heap by `burned` for the pool, and one per CPU for those vCPUs that
+ * may run on this CPU alone. A vCPU is in one of them exactly while it is
+ * runnable and not running. A front belongs to each heap, so that CPUs with
+ * pinned vCPUs only, whose credit burns faster or slower, go their own way.
+ *
+ * At most one CPU is kicked per wake-up; a CPU that leaves others waiting kicks
+ * one of those that run without a timer (`untimed`), so that all get theirs.
+ *
+ * Lock: pool->lock, held by sched.c around everything here but the yield. One
+ * queue serves the whole pool. Where that lock becomes too hot (beyond some 16
+ * CPUs), the heap in struct credit2_pool is what there would be several of, and
+ * place() would choose one. docs/decisions/0003-scheduler.md says why so.
+ */
+#include <arch/time.h>
+#include <loam/atomic.h>
+#include <loam/domain.h>
+#include <loam/heap.h>
+#include <loam/hv.h>
+#include <loam/vcpu.h>
+
+#include "private.h"
+
+#define CREDIT_MAX (10 * NS_PER_MS) /* a sleeper's lead when it wakes */
+#define LEAD_MAX (2 * CREDIT_MAX) /* the lead of one that always runs and still has credit */
+#define PREEMPT_MIN (500 * NS_PER_US) /* credit that a waking vCPU must have more */
+#define RUN_MIN (1 * NS_PER_MS) /* nobody is preempted earlier */
+#define RUN_MAX (10 * NS_PER_MS) /* nobody is asked later whether it should go on */
+#define RUN_PAST (5 * NS_PER_MS) /* how far a vCPU may burn past the next one before it goes */
+#define BURN_MAX NS_PER_S /* longest time booked at once: no overflow */
+#define NOBODY UINT64_MAX /* burned by the first of an empty queue */
+
+struct credit2_pool {
+    struct cpupool pool;
+    struct heap waiting; /* those that may run on several CPUs, by burned */
+    uint64_t front;
+    struct cpumask idle; /* run nothing and were not kicked to change that */
+    struct cpumask untimed; /* run something, preemption timer not set */
+};
+
+struct credit2_pcpu {
+    struct sched_pcpu sp;
+    struct heap waiting; /* those that may run here only, by burned */
+    uint64_t front; /* also of the pool's vCPUs chosen here */
+    bool tickled; /* kicked to preempt, has not chosen yet */
+};
+
+struct credit2_vcpu {
+    struct sched_vcpu sv;
+    struct heap_node node; /* key: ns burned, fixed while queued */
+    struct heap *queue; /* the one that it waits in, by its affinity */
+    uint32_t weight;
+    uint32_t rate; /* 2^24 / weight: ns burned per ns run, x 2^16 */
+    ns_t booked; /* until when its running is in the key */
+    bool yields; /* goes behind one other vCPU at the next pick; its CPU's own */
+};
+
+static struct credit2_pool *credit2_pool(struct cpupool *pool)
+{
+    return container_of(pool, struct credit2_pool, pool);
+}
+
+static struct credit2_pcpu *credit2_pcpu(struct sched_pcpu *sp)
+{
+    return container_of(sp, struct credit2_pcpu, sp);
+}
+
+static struct credit2_vcpu *credit2_vcpu(struct vcpu *v)
+{
+    return container_of(v->sched, struct credit2_vcpu, sv);
+}
+
+/* --- credit --------------------------------------------------------------- */
+
+static void set_rate(struct credit2_vcpu *c, uint32_t weight)
+{
+    c->weight = weight;
+    c->rate = (1u << 24) / weight;
+}
+
+/* Books what c burned, running on cp. */
+static void book(const struct credit2_pcpu *cp, struct credit2_vcpu *c, ns_t now)
+{
+    if (atomic_load_relaxed(&cp->sp.slice_at) != NS_NEVER) {
+        ns_t ran = MIN(ns_since(c->booked, now), BURN_MAX);
+
+        c->node.key += (ran * c->rate) >> 16;
+    }
+    c->booked = now;
+}
+
+/* c, off the queues, has at most `lead` more credit than a vCPU at `front`. */
+static void clamp(struct credit2_vcpu *c, uint64_t front, ns_t lead)
+{
+    if (c->node.key + lead < front) {
+        c->node.key = front - lead;
+    }
+}
+
+/* The front that limits c's credit and debt when it runs on cp. */
+static uint64_t front_of(const struct credit2_pool *pool, const struct credit2_pcpu *cp,
+                         const struct credit2_vcpu *c)
+{
+    return c->queue == &pool->waiting ? MAX(cp->front, pool->front) : cp->front;
+}
+
+/* --- queue ---------------------------------------------------------------- */
+
+static struct credit2_vcpu *from_node(struct heap_node *n)
+{
+    return container_of(n, struct credit2_vcpu, node);
+}
+
+static bool is_queued(const struct credit2_vcpu *c) { return heap_node_is_queued(&c->node); }
+static void enqueue(struct credit2_vcpu *c) { heap_insert(c->queue, &c->node); }
+static void dequeue(struct credit2_vcpu *c) { heap_remove(c->queue, &c->node); }
+
+/* The least burned of all that wait and might run on cp. */
+static uint64_t next_burned(const struct credit2_pool *pool, const struct credit2_pcpu *cp)
+{
+    const struct heap_node *a = heap_min(&pool->waiting);
+    const struct heap_node *b = heap_min(&cp->waiting);
+    uint64_t next = a != NULL ? a->key : NOBODY;
+
+    return b != NULL ? MIN(b->key, next) : next;
+}
+
+/*
+ * If some CPU's hardware holds the state of c, which waits, that CPU is asked
+ * to run c or to let go, and true is returned: credit2_released() follows.
+ */
+static bool ask_holder(struct credit2_pool *pool, struct credit2_vcpu *c)
+{
+    const struct pcpu *holder = atomic_load_relaxed(&c->sv.vcpu->loaded_on);
+
+    if (likely(holder == NULL)) {
+        return false;
+    }
+    bool stays = sched_may_run_on(&c->sv, holder);
+    if (sched_ask_holder(&c->sv, stays ? PCPU_WORK_SCHED : PCPU_WORK_SAVE) == NULL) {
+        return false;
+    }
+    if (stays) {
+        cpumask_clear(&pool->idle, holder->id);
+    }
+    return true;
+}
+
+/* True when c, which waits, can be loaded on p now. */
+static bool can_load(struct credit2_pool *pool, struct credit2_vcpu *c, const struct pcpu *p)
+{
+    return sched_may_run_on(&c->sv, p) &&
+           (likely(sched_is_loadable(c->sv.vcpu, p)) || !ask_holder(pool, c));
+}
+
+/*
+ * The vCPU in the heap that burned least, less than `limit`, and can be loaded
+ * on p. Walks the tree depth first, below a node only if it cannot:
+ * O(1 + number of those), rarely more than there are CPUs that hold one.
+ */
+static struct credit2_vcpu *find(struct credit2_pool *pool, const struct heap *heap,
+                                 const struct pcpu *p, uint64_t limit)
+{
+    struct heap_node *n = heap->root;
+    struct heap_node *best = NULL;
+
+    while (n != NULL) {
+        if (n->key < limit) {
+            if (can_load(pool, from_node(n), p)) {
+                best = n;
+                limit = n->key;
+            } else if (n->left != NULL) {
+                n = n->left; /* a leftist heap has no right child without a left one */
+                continue;
+            }
+        }
+        while (n->parent != NULL && (n == n->parent->right || n->parent->right == NULL)) {
+            n = n->parent;
+        }
+        n = n->parent != NULL ? n->parent->right : NULL;
+    }
+    return best != NULL ? from_node(best) : NULL;
+}
+
+static struct credit2_vcpu *find_best(struct credit2_pool *pool, struct credit2_pcpu *cp,
+                                      uint64_t limit)
+{
+    struct credit2_vcpu *best = find(pool, &pool->waiting, cp->sp.pcpu, limit);
+
+    if (!heap_is_empty(&cp->waiting)) {
+        struct credit2_vcpu *own =
+            find(pool, &cp->waiting, cp->sp.pcpu, best != NULL ? best->node.key : limit);
+        best = own != NULL ? own : best;
+    }
+    return best;
+}
+
+/* --- wake ----------------------------------------------------------------- */
+
+/*
+ * Brings the credit of what runs on the CPUs of mask up to date. Returns the CPU
+ * whose vCPU has burned most, NULL if none runs one, and the farthest front in *front.
+ */
+static struct credit2_pcpu *survey(struct credit2_pool *pool, const struct cpumask *mask, ns_t now,
+                                   uint64_t *front)
+{
+    struct credit2_pcpu *last = NULL;
+    uint64_t most = 0;
+
+    *front = 0;
+    for (uint32_t w = 0; w < CPUMASK_WORDS; w++) {
+        for (uint64_t bits = mask->w[w]; bits != 0; bits &= bits - 1) {
+            struct pcpu *p = pool->pool.hv->pcpus[w * 64 + ctz64(bits)];
+            struct credit2_pcpu *cp = credit2_pcpu(p->sched);
+
+            *front = MAX(*front, cp->front);
+            if (cp->sp.current == NULL || cp->tickled) {
+                continue;
+            }
+            struct credit2_vcpu *c = credit2_vcpu(cp->sp.current);
+            book(cp, c, now);
+            if (c->node.key >= most) {
+                most = c->node.key;
+                last = cp;
+            }
+        }
+    }
+    return last;
+}
+
+/* c waits, no CPU is idle: kicks `last` if c has clearly more credit, or one that needs a timer. */
+static void preempt(struct credit2_pool *pool, struct credit2_vcpu *c, struct credit2_pcpu *last,
+                    ns_t now)
+{
+    if (last != NULL && c->node.key + PREEMPT_MIN < credit2_vcpu(last->sp.current)->node.key) {
+        ns_t may_go = last->sp.current->since + RUN_MIN;
+
+        /* No need to ask a CPU that will look by itself as soon as it may switch. */
+        if (now >= may_go || atomic_load_relaxed(&last->sp.slice_at) > may_go) {
+            last->tickled = true;
+            pcpu_kick(last->sp.pcpu, PCPU_WORK_SCHED);
+        }
+        return;
+    }
+    struct cpumask untimed = cpumask_and(&pool->untimed, &c->sv.affinity);
+
+    if (!cpumask_is_empty(&untimed)) {
+        pcpu_kick(pool->pool.hv->pcpus[cpumask_first(&untimed)], PCPU_WORK_SCHED);
+    }
+}
+
+/* Queues c; kicks the CPU that should run it: an idle one, else one with less credit. */
+static void place(struct credit2_pool *pool, struct credit2_vcpu *c)
+{
+    struct cpumask idle = cpumask_and(&pool->idle, &c->sv.affinity);
+
+    if (cpumask_is_empty(&idle)) {
+        ns_t now = arch_time_now();
+        uint64_t front;
+        struct credit2_pcpu *last = survey(pool, &c->sv.affinity, now, &front);
+
+        clamp(c, front, CREDIT_MAX);
+        enqueue(c);
+        if (!ask_holder(pool, c)) {
+            preempt(pool, c, last, now);
+        }
+        return;
+    }
+    enqueue(c);
+    if (!ask_holder(pool, c)) {
+        /* Where it ran last its caches may be warm. */
+        struct pcpu *p = c->sv.vcpu->pcpu;
+
+        if (!cpumask_test(&idle, p->id)) {
+            p = pool->pool.hv->pcpus[cpumask_first(&idle)];
+        }
+        cpumask_clear(&pool->idle, p->id);
+        pcpu_kick(p, PCPU_WORK_SCHED);
+    }
+}
+
+static void credit2_wake(struct vcpu *v)
+{
+    struct credit2_vcpu *c = credit2_vcpu(v);
+
+    if (!is_queued(c)) {
+        place(credit2_pool(c->sv.pool), c);
+    }
+}
+
+static void credit2_sleep(struct vcpu *v)
+{
+    struct credit2_vcpu *c = credit2_vcpu(v);
+
+    if (is_queued(c)) {
+        dequeue(c);
+    }
+}
+
+static void credit2_released(struct vcpu *v)
+{
+    struct credit2_vcpu *c = credit2_vcpu(v);
+
+    if (is_queued(c)) {
+        dequeue(c);
+        place(credit2_pool(c->sv.pool), c);
+    }
+}
+
+static void credit2_yield(struct vcpu *v) { credit2_vcpu(v)->yields = true; }
+
+/* --- pick ----------------------------------------------------------------- */
+
+/* While the first of those that wait for cp has burned `next`: how long c may run. */
+static void set_slice(struct credit2_pcpu *cp, const struct credit2_vcpu *c, uint64_t next,
+                      ns_t now)
+{
+    ns_t slice = RUN_MIN;
+
+    if (next + RUN_PAST > c->node.key) {
+        /* The bound is RUN_MAX for a weight of 1, so that the product cannot overflow. */
+        uint64_t ahead = MIN(next + RUN_PAST - c->node.key, RUN_MAX << 8);
+
+        slice = MAX(RUN_MIN, MIN(RUN_MAX, (ahead * c->weight) >> 8));
+    }
+    sched_set_slice(&cp->sp, now + slice);
+}
+
+/* c runs on cp from now on, or goes on; the first of those that wait has burned `next`. */
+static void choose(struct credit2_pool *pool, struct credit2_pcpu *cp, struct credit2_vcpu *c,
+                   uint64_t next, ns_t now)
+{
+    uint64_t front = front_of(pool, cp, c);
+
+    c->booked = now;
+    clamp(c, front, LEAD_MAX);
+    if (next == NOBODY) {
+        c->node.key = MIN(c->node.key, front);
+        return;
+    }
+    cp->front = MAX(cp->front, c->node.key);
+    if (c->queue == &pool->waiting) {
+        pool->front = MAX(pool->front, c->node.key);
+    }
+    set_slice(cp, c, next, now);
+}
+
+/* Takes best off its queue for cp, whose prev (or NULL) leaves. */
+static void exchange(struct credit2_pool *pool, struct credit2_pcpu *cp, struct vcpu *prev,
+                     struct credit2_vcpu *best)
+{
+    if (best != NULL) {
+        dequeue(best);
+        atomic_store_relaxed(&best->sv.wanted, false);
+    }
+    if (prev == NULL || !vcpu_is_runnable(prev)) {
+        return;
+    }
+    struct credit2_vcpu *c = credit2_vcpu(prev);
+
+    if (sched_may_run_on(&c->sv, cp->sp.pcpu)) {
+        enqueue(c);
+        /* Its state stays here until the next one is loaded; then an idle CPU may have it. */
+        atomic_store_relaxed(&c->sv.wanted, !cpumask_is_empty(&pool->idle));
+    } else {
+        place(pool, c);
+        pcpu_raise(cp->sp.pcpu, PCPU_WORK_SAVE);
+    }
+}
+
+/* Others wait: prev goes on if it may and still has more credit, or has run too shortly. */
+static struct credit2_vcpu *pick_contended(struct credit2_pool *pool, struct credit2_pcpu *cp,
+                                           struct vcpu *prev, bool keep, ns_t now)
+{
+    struct credit2_vcpu *c = keep ? credit2_vcpu(prev) : NULL;
+    uint64_t limit = NOBODY;
+
+    if (keep && !c->yields) {
+        if (ns_since(prev->since, now) < RUN_MIN) {
+            sched_set_slice(&cp->sp, prev->since + RUN_MIN);
+            return c;
+        }
+        limit = c->node.key;
+    }
+    struct credit2_vcpu *best = find_best(pool, cp, limit);
+
+    if (best != NULL || !keep) {
+        exchange(pool, cp, prev, best);
+        c = best;
+    }
+    if (c != NULL) {
+        choose(pool, cp, c, next_burned(pool, cp), now);
+    }
+    return c;
+}
+
+/* Keeps the masks right for cp, which runs c from now on (NULL: nothing). */
+static void note(struct credit2_pool *pool, const struct credit2_pcpu *cp,
+                 const struct credit2_vcpu *c)
+{
+    uint32_t id = cp->sp.pcpu->id;
+    uint64_t bit = BIT(id % 64);
+    uint64_t *idle = &pool->idle.w[id / 64];
+    uint64_t *untimed = &pool->untimed.w[id / 64];
+
+    *idle = c == NULL ? *idle | bit : *idle & ~bit;
+    *untimed = c != NULL && cp->sp.slice_at == NS_NEVER ? *untimed | bit : *untimed & ~bit;
+}
+
+/* Others wait and cp's timer is set: one more CPU without a timer shall look, which goes on so. */
+static void spread_timers(struct credit2_pool *pool)
+{
+    if (!heap_is_empty(&pool->waiting) && !cpumask_is_empty(&pool->untimed)) {
+        pcpu_kick(pool->pool.hv->pcpus[cpumask_first(&pool->untimed)], PCPU_WORK_SCHED);
+    }
+}
+
+static struct vcpu *credit2_pick(struct sched_pcpu *sp, struct vcpu *prev, ns_t now)
+{
+    struct credit2_pool *pool = credit2_pool(sp->pool);
+    struct credit2_pcpu *cp = credit2_pcpu(sp);
+    struct credit2_vcpu *c = NULL;
+    bool keep = false;
+
+    cp->tickled = false;
+    if (prev != NULL) {
+        c = credit2_vcpu(prev);
+        keep = vcpu_is_runnable(prev) && sched_may_run_on(&c->sv, sp->pcpu);
+        book(cp, c, now);
+    }
+    if (sp->slice_at == 0) {
+        sp->slice_at = NS_NEVER;
+    }
+    if (next_burned(pool, cp) != NOBODY) {
+        c = pick_contended(pool, cp, prev, keep, now);
+        note(pool, cp, c);
+        spread_timers(pool);
+    } else if (keep) {
+        choose(pool, cp, c, NOBODY, now);
+        note(pool, cp, c);
+    } else {
+        exchange(pool, cp, prev, NULL);
+        c = NULL;
+        note(pool, cp, c);
+    }
+    if (prev != NULL) {
+        credit2_vcpu(prev)->yields = false;
+    }
+    return c != NULL ? c->sv.vcpu : NULL;
+}
+
+/* --- vCPUs and CPUs ------------------------------------------------------- */
+
+static void credit2_pcpu_init(struct sched_pcpu *sp)
+{
+    cpumask_set(&credit2_pool(sp->pool)->idle, sp->pcpu->id);
+}
+
+/* Takes the mask over and finds the queue that goes with it. c is in none. */
+static void set_mask(struct credit2_pool *pool, struct credit2_vcpu *c, const struct cpumask *mask)
+{
+    c->sv.affinity = *mask;
+    c->queue = &pool->waiting;
+    if (cpumask_count(mask) == 1 && pool->pool.nr_cpus > 1) {
+        c->queue = &credit2_pcpu(pool->pool.hv->pcpus[cpumask_first(mask)]->sched)->waiting;
+    }
+}
+
+static int credit2_vcpu_init(struct vcpu *v)
+{
+    struct credit2_vcpu *c = credit2_vcpu(v);
+    struct credit2_pool *pool = credit2_pool(c->sv.pool);
+    uint32_t weight = v->domain->config.weight;
+    struct cpumask mask = c->sv.affinity;
+
+    heap_node_init(&c->node);
+    set_rate(c, weight != 0 ? weight : SCHED_WEIGHT_DEFAULT);
+    set_mask(pool, c, &mask);
+    v->pcpu = pool->pool.hv->pcpus[cpumask_first(&mask)];
+    return 0;
+}
+
+static int credit2_set_affinity(struct vcpu *v, const struct cpumask *mask)
+{
+    struct credit2_vcpu *c = credit2_vcpu(v);
+    struct credit2_pool *pool = credit2_pool(c->sv.pool);
+    bool queued = is_queued(c);
+    uint64_t front;
+
+    if (queued) {
+        dequeue(c);
+    }
+    set_mask(pool, c, mask);
+    /* Credit and debt against the CPUs that it leaves mean nothing to those that it joins. */
+    survey(pool, mask, arch_time_now(), &front);
+    clamp(c, front, CREDIT_MAX);
+    c->node.key = MIN(c->node.key, front);
+    if (queued) {
+        place(pool, c);
+    } else if (v->running) {
+        pcpu_kick(v->pcpu, PCPU_WORK_SCHED);
+    }
+    return 0;
+}
+
+static void credit2_set_weight(struct vcpu *v, uint32_t weight)
+{
+    struct credit2_vcpu *c = credit2_vcpu(v);
+
+    if (v->running) {
+        book(credit2_pcpu(v->pcpu->sched), c, arch_time_now());
+    }
+    set_rate(c, weight);
+}
+
+const struct sched_ops credit2_ops = {
+    .id = SCHED_CREDIT2,
+    .pool_size = sizeof(struct credit2_pool),
+    .pcpu_size = sizeof(struct credit2_pcpu),
+    .vcpu_size = sizeof(struct credit2_vcpu),
+    .pcpu_init = credit2_pcpu_init,
+    .vcpu_init = credit2_vcpu_init,
+    .vcpu_fini = credit2_sleep,
+    .wake = credit2_wake,
+    .sleep = credit2_sleep,
+    .yield = credit2_yield,
+    .released = credit2_released,
+    .pick = credit2_pick,
+    .set_affinity = credit2_set_affinity,
+    .set_weight = credit2_set_weight,
+};
