@@ -177,7 +177,7 @@ static void tree_open(struct fdt *host, const struct boot_info *info)
 
     if (rc != 0) {
         panic("device tree at %#llx: %s (byte %u)", (unsigned long long)info->fdt_addr.a,
-              host->error, host->error_offset);
+              host->error, host->error_off);
     }
 }
 
