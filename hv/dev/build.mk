@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-obj-y :=
+obj-y := irq.o console.o pl011.o

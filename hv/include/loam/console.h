@@ -2,10 +2,12 @@
 /*
  * The host console, shared by the hypervisor and all domains.
  *
- * Output: each line starts with its owner, "loam: " or "(name) ". A line that
- * is not finished is shown at once when its domain has the input (prompts)
- * and completed when somebody else must write. Input goes to one owner at a
- * time; Ctrl-A three times moves it on.
+ * Output: each line starts with its owner, "loam: " or "(name) ", and ends
+ * with CR LF on the device. A domain's line is kept until it is whole, except
+ * that the domain that has the input is shown byte by byte (echo, prompts); when
+ * somebody else must write meanwhile, its line is broken and goes on with a
+ * prefix of its own. Input goes to one domain at a time; Ctrl-A three times
+ * moves it on to the next.
  */
 #ifndef LOAM_CONSOLE_H
 #define LOAM_CONSOLE_H
@@ -13,42 +15,51 @@
 #include <loam/types.h>
 
 struct domain;
+struct fdt;
 struct hv;
+struct pcpu;
 
-/* A UART driver. Context: console lock held; putc may wait for the device. */
+/* A UART driver; `regs` is where its registers are mapped. Context: console lock held. */
 struct console_driver {
     const char *compatible; /* device tree */
     void (*init)(uintptr_t regs);
-    void (*putc)(uintptr_t regs, char c);
+    void (*putc)(uintptr_t regs, char c); /* may wait for the device */
     int (*getc)(uintptr_t regs);          /* -1: nothing there */
     void (*enable_rx_irq)(uintptr_t regs);
     void (*ack_irq)(uintptr_t regs);
 };
 
-/* Sets hv->console up, without a device: output is kept until there is one. Errors: -XEN_ENOMEM. */
+/* Sets hv->console up, without a device: what is written before there is one is lost. Errors: -XEN_ENOMEM. */
 int __must_check console_init(struct hv *hv);
-/* Gives it a device, mapped at regs; flushes what was kept. */
+/* Finds the device that /chosen stdout-path names and uses it; returns whether there is one. */
+bool console_probe(struct hv *hv, const struct fdt *host);
+/* Gives it a device. */
 void console_set_device(struct hv *hv, const struct console_driver *drv, uintptr_t regs);
+/* Requests the device's interrupt, so that input arrives. After irq_table_init(). */
+void console_start_input(struct hv *hv);
 
-/* Writes a whole line with the prefix "loam: ". */
+/* Writes a whole line with the prefix "loam: ". hv->console may be NULL. */
 void console_log(struct hv *hv, const char *line);
-/* Writes bytes of a domain, any bytes, any split. Context: any. */
+/*
+ * Writes bytes of a domain, any bytes, any split; of a domain that is not
+ * attached they are lost. Context: any.
+ */
 void console_write(struct domain *d, const char *buf, size_t size);
 
 /*
- * A domain that can take input: input(d, c) is called for each byte while d
- * has it. Context of input: vcpu_next() of some CPU, no lock held.
+ * Makes d known to the console. input(d, c) is called for each byte while d
+ * has the input, which the first one attached gets; NULL: d only writes. Context of
+ * input: vcpu_next() of some CPU, no lock held, a reference to d held.
+ * Errors: -XEN_ENOMEM, -XEN_EEXIST attached already.
  */
 int __must_check console_attach(struct domain *d, void (*input)(struct domain *d, char c));
+/* The opposite, and what d wrote last is shown; nothing to do is no error. */
 void console_detach(struct domain *d);
 
-/* Reads what the device has and gives it to the owner. From vcpu_next() on PCPU_WORK_CONSOLE. */
+/* Reads what the device has and gives it to the domain. From vcpu_next() on PCPU_WORK_CONSOLE. */
 void console_poll(struct hv *hv);
 
-/* The interrupt of the device: acknowledges it and raises PCPU_WORK_CONSOLE. */
-void console_irq(struct hv *hv);
-
-/* For panic: output without locks. */
+/* For panic: from now on output takes no lock. */
 void console_panic(struct hv *hv);
 
 #endif

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host console: lines of many writers on one device, input for one of them.
+ *
+ * Each domain that is attached has a client with room for one line. `open` is
+ * the client whose unfinished line is on the screen, NULL when the cursor is in
+ * column 0; whoever writes next breaks that line first. All of it is under
+ * console.lock, the last rank, because anybody may print; input functions are
+ * called without it. The number of clients is small and the last writer is
+ * looked for first, so a list does.
+ */
+#include <arch/guest.h>
+#include <arch/mmu.h>
+#include <loam/console.h>
+#include <loam/domain.h>
+#include <loam/fdt.h>
+#include <loam/hv.h>
+#include <loam/irq.h>
+#include <loam/list.h>
+#include <loam/lock.h>
+#include <loam/log.h>
+#include <loam/mem.h>
+#include <loam/pcpu.h>
+#include <loam/printf.h>
+#include <loam/string.h>
+#include <xen/errno.h>
+
+#include "uart.h"
+
+#define LINE_MAX 250
+#define CTRL_A 1
+#define SWITCH_COUNT 3
+
+/* Drivers, by what the device tree calls the device. */
+static const struct console_driver *const drivers[] = {
+    &pl011_driver,
+    &sbsa_uart_driver,
+};
+
+struct client {
+    struct list_node link;
+    struct domain *domain;
+    void (*input)(struct domain *d, char c);
+    bool cr; /* a CR came and waits for what follows */
+    uint8_t len;
+    char line[LINE_MAX];
+};
+
+struct console {
+    struct spinlock lock; /* LOCK_RANK_CONSOLE */
+    bool panicked;
+    const struct console_driver *drv;
+    uintptr_t regs;
+    uint32_t irq;
+    bool has_irq;
+    enum irq_trigger trigger;
+    struct list clients; /* in order of attachment */
+    struct client *last; /* wrote last */
+    struct client *open; /* see above */
+    struct client *owner; /* has the input */
+    uint32_t switch_keys; /* Ctrl-A pressed in a row, not delivered yet */
+};
+
+static void console_lock(struct console *c)
+{
+    if (!c->panicked) {
+        spin_lock(&c->lock);
+    }
+}
+
+static void console_unlock(struct console *c)
+{
+    if (!c->panicked) {
+        spin_unlock(&c->lock);
+    }
+}
+
+/* --- Output; all with the lock held -------------------------------------- */
+
+static void emit_locked(struct console *c, const char *buf, size_t size)
+{
+    if (c->drv == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < size; i++) {
+        c->drv->putc(c->regs, buf[i]);
+    }
+}
+
+static void emit_text_locked(struct console *c, const char *text)
+{
+    emit_locked(c, text, strlen(text));
+}
+
+static void break_line_locked(struct console *c)
+{
+    if (c->open != NULL) {
+        emit_text_locked(c, "\r\n");
+        c->open = NULL;
+    }
+}
+
+static void log_locked(struct console *c, const char *line)
+{
+    break_line_locked(c);
+    emit_text_locked(c, "loam: ");
+    emit_text_locked(c, line);
+    emit_text_locked(c, "\r\n");
+}
+
+/* Shows what cl has; the cursor then is behind it. */
+static void show_locked(struct console *c, struct client *cl)
+{
+    if (c->open != cl) {
+        break_line_locked(c);
+        emit_text_locked(c, "(");
+        emit_text_locked(c, cl->domain->config.name);
+        emit_text_locked(c, ") ");
+        c->open = cl;
+    }
+    emit_locked(c, cl->line, cl->len);
+    cl->len = 0;
+}
+
+static void end_line_locked(struct console *c, struct client *cl)
+{
+    show_locked(c, cl);
+    emit_text_locked(c, "\r\n");
+    c->open = NULL;
+}
+
+static void put_locked(struct console *c, struct client *cl, char byte)
+{
+    if (byte == '\n') {
+        cl->cr = false; /* CR LF is one line end */
+        end_line_locked(c, cl);
+        return;
+    }
+    if (cl->len >= LINE_MAX - 1) { /* room for a CR that waits and this */
+        show_locked(c, cl);
+    }
+    if (cl->cr) {
+        cl->line[cl->len++] = '\r';
+    }
+    cl->cr = byte == '\r';
+    if (!cl->cr && byte != '\0') {
+        cl->line[cl->len++] = byte;
+    }
+}
+
+static struct client *client_find_locked(struct console *c, const struct domain *d)
+{
+    struct client *cl;
+
+    if (c->last != NULL && c->last->domain == d) {
+        return c->last;
+    }
+    list_for_each_entry(&c->clients, cl, link) {
+        if (cl->domain == d) {
+            c->last = cl;
+            return cl;
+        }
+    }
+    return NULL;
+}
+
+void console_log(struct hv *hv, const char *line)
+{
+    struct console *c = hv->console;
+
+    if (c == NULL) {
+        return;
+    }
+    console_lock(c);
+    log_locked(c, line);
+    console_unlock(c);
+}
+
+void console_write(struct domain *d, const char *buf, size_t size)
+{
+    struct console *c = d->hv->console;
+
+    console_lock(c);
+    struct client *cl = client_find_locked(c, d);
+    if (cl != NULL) {
+        for (size_t i = 0; i < size; i++) {
+            put_locked(c, cl, buf[i]);
+        }
+        if (cl == c->owner && cl->len != 0) {
+            show_locked(c, cl);
+        }
+    }
+    console_unlock(c);
+}
+
+void console_panic(struct hv *hv)
+{
+    if (hv->console != NULL) {
+        hv->console->panicked = true;
+    }
+}
+
+/* --- Who there is -------------------------------------------------------- */
+
+int console_init(struct hv *hv)
+{
+    struct console *c = mem_alloc(hv, sizeof(*c));
+
+    if (c == NULL) {
+        return -XEN_ENOMEM;
+    }
+    c->lock = SPINLOCK_INIT(LOCK_RANK_CONSOLE);
+    list_init(&c->clients);
+    hv->console = c;
+    return 0;
+}
+
+void console_set_device(struct hv *hv, const struct console_driver *drv, uintptr_t regs)
+{
+    struct console *c = hv->console;
+
+    console_lock(c);
+    c->drv = drv;
+    c->regs = regs;
+    drv->init(regs);
+    console_unlock(c);
+}
+
+bool console_probe(struct hv *hv, const struct fdt *host)
+{
+    struct fdt_node node = fdt_stdout(host);
+    const struct console_driver *drv = NULL;
+    uint64_t addr, size;
+    bool edge;
+
+    for (size_t i = 0; i < ARRAY_SIZE(drivers) && drv == NULL; i++) {
+        drv = fdt_compatible(host, node, drivers[i]->compatible) ? drivers[i] : NULL;
+    }
+    if (drv == NULL || fdt_reg_translated(host, node, 0, &addr, &size)) {
+        return false;
+    }
+    uintptr_t regs = arch_map_device(hv, hpa(addr), size);
+    if (regs == 0) {
+        return false;
+    }
+    struct console *c = hv->console;
+    c->has_irq = arch_host_irq(hv, host, node.off, 0, &c->irq, &edge) == 0;
+    c->trigger = edge ? IRQ_EDGE : IRQ_LEVEL;
+    console_set_device(hv, drv, regs);
+    return true;
+}
+
+/* The next client after cl that takes input, cl itself if there is no other, NULL if none. */
+static struct client *next_owner_locked(struct console *c, struct client *cl)
+{
+    struct list_node *n = cl != NULL ? &cl->link : &c->clients.head;
+
+    for (size_t i = list_length(&c->clients) + 1; i > 0; i--) {
+        n = n->next;
+        if (n == &c->clients.head) {
+            n = n->next;
+        }
+        if (n == &c->clients.head) {
+            break; /* empty */
+        }
+        struct client *it = list_entry(n, struct client, link);
+        if (it->input != NULL) {
+            return it;
+        }
+    }
+    return NULL;
+}
+
+static void set_owner_locked(struct console *c, struct client *cl)
+{
+    char line[DOMAIN_NAME_MAX + 64];
+
+    c->owner = cl;
+    if (cl != NULL) {
+        fmt_print(line, sizeof(line), "input to %s (Ctrl-A three times: next)",
+                  cl->domain->config.name);
+        log_locked(c, line);
+        if (cl->len != 0) {
+            show_locked(c, cl); /* its prompt */
+        }
+    }
+}
+
+int console_attach(struct domain *d, void (*input)(struct domain *d, char c))
+{
+    struct console *c = d->hv->console;
+    struct client *cl = mem_alloc(d->hv, sizeof(*cl));
+
+    if (cl == NULL) {
+        return -XEN_ENOMEM;
+    }
+    cl->domain = d;
+    cl->input = input;
+    console_lock(c);
+    bool exists = client_find_locked(c, d) != NULL;
+    if (!exists) {
+        list_push_back(&c->clients, &cl->link);
+        if (c->owner == NULL && input != NULL) {
+            set_owner_locked(c, cl);
+        }
+    }
+    console_unlock(c);
+    if (exists) {
+        mem_free(d->hv, cl, sizeof(*cl));
+        return -XEN_EEXIST;
+    }
+    return 0;
+}
+
+void console_detach(struct domain *d)
+{
+    struct console *c = d->hv->console;
+
+    console_lock(c);
+    struct client *cl = client_find_locked(c, d);
+    if (cl != NULL) {
+        if (cl->len != 0 || c->open == cl) {
+            end_line_locked(c, cl);
+        }
+        if (c->owner == cl) {
+            struct client *next = next_owner_locked(c, cl);
+            set_owner_locked(c, next != cl ? next : NULL);
+        }
+        list_remove(&cl->link);
+        c->last = NULL;
+    }
+    console_unlock(c);
+    mem_free(d->hv, cl, sizeof(*cl));
+}
+
+/* --- Input --------------------------------------------------------------- */
+
+static void console_interrupt(struct hv *hv, struct pcpu *p)
+{
+    struct console *c = hv->console;
+
+    c->drv->ack_irq(c->regs);
+    pcpu_raise(p, PCPU_WORK_CONSOLE);
+}
+
+void console_start_input(struct hv *hv)
+{
+    struct console *c = hv->console;
+
+    if (c->drv == NULL) {
+        return;
+    }
+    if (!c->has_irq || irq_request(hv, c->irq, c->trigger, console_interrupt)) {
+        log_warn(hv, "console: no interrupt, so no input");
+        return;
+    }
+    console_lock(c);
+    c->drv->enable_rx_irq(c->regs);
+    console_unlock(c);
+}
+
+/* What one byte from the device leads to. */
+struct input {
+    struct domain *domain; /* with a reference; NULL: nobody gets it */
+    void (*fn)(struct domain *d, char c);
+    uint32_t keys; /* Ctrl-A that were held back */
+    char byte;
+};
+
+/* Takes one byte from the device. False: there is none. */
+static bool input_next(struct console *c, struct input *in)
+{
+    console_lock(c);
+    int got = c->drv != NULL ? c->drv->getc(c->regs) : -1;
+
+    in->domain = NULL;
+    if (got == CTRL_A) {
+        if (++c->switch_keys == SWITCH_COUNT) {
+            c->switch_keys = 0;
+            set_owner_locked(c, next_owner_locked(c, c->owner));
+        }
+    } else if (got >= 0) {
+        in->byte = (char)got;
+        in->keys = c->switch_keys;
+        c->switch_keys = 0;
+        if (c->owner != NULL && domain_try_get(c->owner->domain)) {
+            in->domain = c->owner->domain;
+            in->fn = c->owner->input;
+        }
+    }
+    console_unlock(c);
+    return got >= 0;
+}
+
+void console_poll(struct hv *hv)
+{
+    struct input in;
+
+    while (input_next(hv->console, &in)) {
+        if (in.domain != NULL) {
+            for (; in.keys > 0; in.keys--) {
+                in.fn(in.domain, CTRL_A);
+            }
+            in.fn(in.domain, in.byte);
+            domain_put(in.domain);
+        }
+    }
+}
