@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-# nm -n -> assembly of the table that panic() uses to name addresses: offsets
-# from _start, and names one after the other.
+# nm -n -> assembly of the table that panic() uses to name addresses: addresses
+# (linked) and names, in the same order, one after the other.
 BEGIN {
+    n = 0
     print ".section .rodata.symbols, \"a\""
 }
 $2 ~ /^[tT]$/ && $3 !~ /^[$.]/ {

@@ -4,7 +4,7 @@
 #include <loam/vcpu.h>
 
 #define OFFSET(name, type, member)                                                                 \
-    __asm__ volatile("@@ " #name " %0" ::"i"((long)offsetof(type, member)))
+    __asm__ volatile(".ascii \"@@ " #name " %0\"" ::"i"((long)offsetof(type, member)))
 
 void asm_offsets(void);
 void asm_offsets(void)

@@ -8,6 +8,7 @@
  * CPU's own.
  */
 #include <arch/cpu.h>
+#include <loam/console.h>
 #include <loam/hv.h>
 #include <loam/log.h>
 #include <loam/pcpu.h>
@@ -20,6 +21,7 @@
 #include "sysreg.h"
 
 #define FRAMES_MAX 24
+#define EMERGENCY_STACK 4096 /* entry.S */
 
 extern const uint64_t symbol_count, symbol_addresses[];
 extern const char symbol_names[], _start[], image_text_end[];
@@ -150,9 +152,13 @@ void arch_el2_exception(const uint64_t frame[EL2_FRAME_WORDS])
     const struct pcpu *p = this_pcpu();
     uint64_t esr = frame[EL2_FRAME_ESR], far = frame[EL2_FRAME_FAR];
 
-    if (p == NULL || p->hv == NULL) {
+    /* An exception on the emergency stack: panic() itself is broken. */
+    bool again = frame[EL2_FRAME_SP] - (uintptr_t)frame + EMERGENCY_STACK < EMERGENCY_STACK;
+
+    if (p == NULL || p->hv == NULL || again) {
         arch_cpu_halt();
     }
+    console_panic(p->hv);
     char name[2][8];
     for (uint32_t i = 0; i < 30; i += 2) {
         fmt_print(name[0], sizeof(name[0]), "x%u", i);
