@@ -270,9 +270,8 @@ class Board:
 
     def place(self) -> None:
         """Give each module without an address one, clear of all others."""
-        taken = [
-            (a, a + s) for d in self.domains for a, s in d.static_mem
-        ] + [
+        fixed = [(a, a + s) for d in self.domains for a, s in d.static_mem]
+        fixed += [
             (m.address, m.address + os.path.getsize(m.path))
             for d in self.domains
             for m in d.modules
@@ -282,16 +281,14 @@ class Board:
         at = MODULE_BASE
         for module in (m for d in self.domains for m in d.modules if m.address is None):
             size = os.path.getsize(module.path)
-            while True:
-                clash = [end for start, end in taken if start < at + size and at < end]
-                if not clash:
-                    break
+            clash = [end for start, end in fixed if start < at + size and at < end]
+            while clash:
                 at = -(-max(clash) // (2 * MIB)) * 2 * MIB
+                clash = [end for start, end in fixed if start < at + size and at < end]
             if at + size > top:
                 raise BoardError(f"{self.memory} MiB of RAM cannot hold the modules of all domains")
             module.address = at
-            taken.append((at, at + size))
-            # 2 MiB steps suit block mappings; a thousand small ones go closer.
+            # 2 MiB steps suit block mappings; small modules go closer.
             step = 2 * MIB if size > MIB else 64 * 1024
             at = -(-(at + size) // step) * step
 

@@ -168,7 +168,9 @@ static void level_uart(void)
     count_reset();
     irq_hook = uart_hook;
     gic_enable(machine.uart_irq);
-    write32(machine.uart + 0x2c, 0);       /* UARTLCR_H: no FIFO, one character makes room */
+    if (machine.uart_is_pl011) {
+        write32(machine.uart + 0x2c, 0); /* UARTLCR_H: no FIFO, one character makes room */
+    }
     write32(machine.uart + 0x38, 1u << 5); /* UARTIMSC: transmit */
     write32(machine.uart + 0x00, '.');
     irqs_on();

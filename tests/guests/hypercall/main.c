@@ -62,6 +62,15 @@ static bool call(u32 instruction)
     return (t.taken && trap_class(t) == EC_UNKNOWN) || (!t.taken && result == ((pattern + 19) ^ (pattern + 28)));
 }
 
+/* What blocks is woken by the timer, whose interrupt is taken. */
+static void timer_over(struct cpu *cpu, u32 intid)
+{
+    (void)cpu;
+    if (intid == TIMER_IRQ) {
+        timer_off();
+    }
+}
+
 static u32 hvc(u32 immediate)
 {
     return 0xd4000002u | immediate << 5;
@@ -194,6 +203,8 @@ int main(void)
     gic_init();
     gic_cpu_init();
     gic_enable(TIMER_IRQ);
+    irq_hook = timer_over;
+    irqs_on();
     hypercalls(rounds);
     smccc(hvc(0), "SMCCC by hvc", rounds);
     if (!has_option("nosmc")) {

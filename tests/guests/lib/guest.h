@@ -61,6 +61,7 @@ struct machine {
     u64 gicd, gicr;
     u64 uart;
     u32 uart_irq;
+    bool uart_is_pl011; /* false: the SBSA subset, always on */
     u32 nr_cpus;
     u64 mpidr[MAX_CPUS];
     bool psci_smc;

@@ -211,6 +211,7 @@ static void node_end(struct node *n)
          list_has(n->compatible, n->compatible_size, "arm,sbsa-uart")) &&
         n->reg && !machine.uart) {
         machine.uart = be64(n->reg);
+        machine.uart_is_pl011 = list_has(n->compatible, n->compatible_size, "arm,pl011");
         machine.uart_irq = n->interrupts ? 32 + be32(n->interrupts + 4) : 0;
     }
 }
@@ -438,7 +439,7 @@ void guest_start(const void *fdt)
 {
     read_fdt(fdt);
     mmu_on();
-    if (machine.uart) {
+    if (machine.uart_is_pl011) { /* an SBSA UART is always on */
         write32(machine.uart + 0x30, 0x301); /* UARTCR: on, both ways */
     }
     main();

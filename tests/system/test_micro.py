@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""Micro guests that do their worst; they pass, and the neighbour ticks on.
+
+Each runs beside a ticker that shares its CPUs: no tick may be missing or late.
+"""
+
+import pytest
+
+from loam import check_counting, micro
+
+# image, its words, vCPUs, seconds it may take
+GUESTS = [
+    ("undef", "", 1, 120),
+    ("memory", "", 1, 60),
+    ("memory", "from=0x40000000 to=0x80000000 step=0x100000", 1, 60),
+    ("syndrome", "", 1, 60),
+    ("gic", "step=16", 2, 120),
+    ("gic", "polite", 1, 60),
+    ("hypercall", "rounds=2", 2, 120),
+    ("smp", "rounds=50", 4, 120),
+    ("smp", "rounds=100", 2, 120),
+    ("cache", "", 1, 60),
+    ("isolate", "seconds=3", 1, 60),
+]
+
+
+def run(machine, image, words, vcpus, seconds, **settings):
+    properties = settings.pop("properties", {})
+    m = machine(
+        micro("bad", image, words, cpus=vcpus, **properties), micro("good", "ticker"), **settings
+    )
+    result = m.expect("bad", r"^(\d+) passed, (\d+) failed", seconds)
+    bad = [line.text for line in m.of("bad", r"^not ok ")]
+    assert result.group(2) == "0" and not bad, bad
+    m.expect("good", r"^tick 10 ")
+    check_counting(m.of("good"), 0.6)
+    return m
+
+
+@pytest.mark.parametrize("image,words,vcpus,seconds", GUESTS)
+def test_guest(machine, image, words, vcpus, seconds):
+    run(machine, image, words, vcpus, seconds)
+
+
+@pytest.mark.parametrize("cpu", ["cortex-a72", "neoverse-n1"])
+@pytest.mark.parametrize("image,vcpus", [("undef", 1), ("gic", 2), ("smp", 3), ("isolate", 1)])
+def test_guest_on(machine, cpu, image, vcpus):
+    run(machine, image, "step=64 seconds=2", vcpus, 120, cpu=cpu)
+
+
+def test_gic_with_many_spis(machine):
+    run(machine, "gic", "polite", 1, 60, properties={"nr_spis": 200})
+
+
+def test_direct_mapped_guest_cannot_reach_the_host(machine):
+    """Guest-physical is host-physical here: all of RAM and devices are probed."""
+    run(
+        machine, "memory", "from=0x0 to=0x80000000 step=0x10000", 1, 120,
+        properties={"direct_map": True},
+    )
+
+
+def test_guest_with_sve(machine):
+    run(machine, "undef", "", 1, 120, properties={"sve": 256})
+
+
+def test_three_that_look_the_same(machine):
+    """Same addresses, different values, one CPU: nothing is mixed up."""
+    m = machine(
+        *[micro(f"iso{i}", "isolate", f"id={i} seconds=5", memory=16) for i in range(1, 5)], cpus=1
+    )
+    for i in range(1, 5):
+        m.expect(f"iso{i}", r"^5 passed, 0 failed", 120)
+
+
+def test_four_on_two_cpus(machine):
+    m = machine(
+        *[micro(f"iso{i}", "isolate", f"id={i} seconds=5", memory=16) for i in range(1, 6)], cpus=2
+    )
+    for i in range(1, 6):
+        m.expect(f"iso{i}", r"^5 passed, 0 failed", 120)
+
+
+def test_chaos(machine):
+    """Random instructions: whatever becomes of them, the neighbour ticks."""
+    m = machine(
+        micro("chaos1", "chaos", restart="always"),
+        micro("chaos2", "chaos", restart="always", sve=256),
+        micro("good", "ticker", "ticks=100"),
+    )
+    m.expect("good", r"^tick 100 ", 120)
+    check_counting(m.of("good"), 0.8, 100)
+    assert m.of("chaos1", r"seed=")
+
+
+@pytest.mark.long
+def test_chaos_for_minutes(machine):
+    m = machine(
+        micro("chaos1", "chaos", restart="always"),
+        micro("chaos2", "chaos", restart="always", sve=256),
+        micro("good", "ticker", "ticks=3000"),
+    )
+    m.expect("good", r"^tick 3000 ", 600)
+    check_counting(m.of("good"), 1.0, 3000)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("image,words,vcpus", [("gic", "step=4", 2), ("hypercall", "rounds=40", 2)])
+def test_guest_long(machine, image, words, vcpus):
+    run(machine, image, words, vcpus, 900)

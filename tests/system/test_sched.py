@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""Who gets how much of the machine, and whether all get on."""
+
+import re
+
+import pytest
+
+from loam import Failure, Pool, check_counting, guest, micro
+
+
+def spin_rate(m, name, seconds, after):
+    """Rounds of work a second of a guest, over so many seconds of its own time."""
+    workers = {}
+    for line in m.of(name, r"^spin "):
+        match = re.match(r"spin (\d+) ([\d.]+) (\d+)$", line.text)
+        if match and line.time >= after:
+            worker, up, n = int(match.group(1)), float(match.group(2)), int(match.group(3))
+            workers.setdefault(worker, []).append((up, n))
+    total = 0.0
+    for samples in workers.values():
+        up0, n0 = samples[0]
+        later = [s for s in samples if s[0] >= up0 + seconds]
+        if not later:
+            raise Failure(f"{name} has not worked for {seconds} s of its time")
+        total += (later[0][1] - n0) / (later[0][0] - up0)
+    assert len(workers) == 2
+    return total
+
+
+def test_weights(machine):
+    """4 guests of 2 vCPUs on 2 CPUs, all busy, weights 1:1:2:4: within 5 %."""
+    weights = {"one": 256, "uno": 256, "two": 512, "four": 1024}
+    m = machine(*[guest(n, "spin", weight=w) for n, w in weights.items()], memory=1536)
+    m.ready(timeout=300)
+    for name in weights:
+        m.expect(name, r"^spin 0 ", 120)
+        m.expect(name, r"^spin 1 ", 120)
+    after = m.lines[-1].time + 2
+    m.collect(27)
+    rates = {name: spin_rate(m, name, 20, after) for name in weights}
+    total = sum(rates.values())
+    for name, weight in weights.items():
+        share, due = rates[name] / total, weight / sum(weights.values())
+        print(f"{name}: weight {weight}, share {share:.3f}, due {due:.3f}")
+        assert abs(share / due - 1) <= 0.05, f"{name} has {share:.3f}, {due:.3f} is due: {rates}"
+
+
+def stress(machine, seconds):
+    m = machine(
+        guest("smp", "stress", f"loam.for={seconds}", cpus=8, memory=512, ramdisk="initrd-stress.cpio.gz"),
+        cpus=4,
+        memory=1024,
+    )
+    m.ready(timeout=180)
+    m.expect("smp", r"stress: status 0", 120 + 6 * seconds)
+    m.expect("smp", r"stress: done")
+    assert not m.of("smp", "the kernel complained")
+    assert not m.of("smp", r"(?i)rcu.*stall|soft lockup|BUG:|WARNING:")
+    assert m.expect_exit() == 0
+
+
+def test_eight_vcpus_on_four_cpus(machine):
+    stress(machine, 10)
+
+
+@pytest.mark.long
+def test_eight_vcpus_on_four_cpus_for_a_minute(machine):
+    stress(machine, 60)
+
+
+def test_null_scheduler(machine):
+    m = machine(
+        guest("dedicated", "count", pool="fast"),
+        micro("other", "ticker"),
+        cpus=4,
+        pools=[Pool("fast", [2, 3], "null")],
+    )
+    m.ready("dedicated")
+    m.expect("dedicated", r"^count \S+ 20$")
+    m.expect("other", r"^tick 10 ")
+    check_counting(m.of("dedicated"), 0.5)
+
+
+def test_null_scheduler_refuses_more_vcpus_than_cpus(machine):
+    m = machine(
+        micro("much", "ticker", cpus=2, pool="fast"),
+        micro("other", "ticker"),
+        cpus=2,
+        pools=[Pool("fast", [1], "null")],
+    )
+    m.complaint("much", "cpus")
+    m.expect("other", r"^tick 3 ")
+
+
+def test_affinity(machine):
+    """Two busy vCPUs on CPU 0 leave CPU 1 to the third, who gets twice as much."""
+    m = machine(
+        guest("left", "spin", cpus=2, affinity={0: "0", 1: "0"}),
+        guest("right", "spin", cpus=2, affinity={0: "1", 1: "1"}),
+        guest("also", "spin", cpus=2, affinity={0: "0", 1: "0"}),
+        memory=1536,
+    )
+    m.ready(timeout=240)
+    for name in ("left", "right", "also"):
+        m.expect(name, r"^spin 1 ", 120)
+    after = m.lines[-1].time + 1
+    m.collect(12)
+    rates = {name: spin_rate(m, name, 8, after) for name in ("left", "right", "also")}
+    assert 1.7 <= rates["right"] / rates["left"] <= 2.3, rates
+    assert 0.9 <= rates["also"] / rates["left"] <= 1.1, rates
+
+
+def test_an_idle_guest_wakes_in_time_among_busy_ones(machine):
+    m = machine(
+        micro("busy1", "ticker", "busy"),
+        micro("busy2", "ticker", "busy"),
+        micro("busy3", "ticker", "busy"),
+        micro("idle", "ticker", "ticks=50"),
+    )
+    m.expect("idle", r"^tick 50 ", 60)
+    check_counting(m.of("idle"), 0.4, 50)
+    for name in ("busy1", "busy2", "busy3"):
+        check_counting(m.of(name), 0.6)
