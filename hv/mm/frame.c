@@ -368,6 +368,8 @@ mfn_t frame_alloc_pages(struct hv *hv, uint64_t pages, uint32_t flags)
     mem_unpoison(va, size);
     if (flags & FRAME_ALLOC_ZERO) {
         arch_clear_pages(va, size, false);
+    } else {
+        mem_scribble(va, size);
     }
     frame_unmap(hv, va);
     return m;

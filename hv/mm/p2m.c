@@ -570,6 +570,7 @@ int p2m_teardown(struct domain *d)
     }
     while (looked < TEARDOWN_ENTRIES) {
         if (!teardown_one(d, fmt, &looked)) {
+            arch_stage2_publish();
             frame_free(d->hv, p->root, fmt->root_order);
             p->root = MFN_NONE;
             p->table_pages = 0;
@@ -577,6 +578,7 @@ int p2m_teardown(struct domain *d)
             return 0;
         }
     }
+    arch_stage2_publish();
     spin_unlock(&p->lock);
     return -XEN_EAGAIN;
 }

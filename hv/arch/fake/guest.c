@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* What a fake guest looks like: address map, kernel format, its device tree's own nodes. */
+#include <arch/guest.h>
+#include <arch/impl/fake.h>
+#include <loam/domain.h>
+#include <loam/fdt.h>
+#include <loam/fdt_write.h>
+#include <loam/string.h>
+#include <xen/errno.h>
+
+#include "fake.h"
+
+const struct guest_layout *arch_guest_layout(void)
+{
+    static const struct guest_layout layout = {
+        .ram_base = { { 0x40000000 }, { 0x200000000 } },
+        .ram_size = { 0xc0000000, 0x1000000000 },
+        .uart_base = { 0x22000000 },
+        .uart_virq = FAKE_VIRQ_BASE,
+        .virq_base = FAKE_VIRQ_BASE,
+        .grant_base = { 0x38000000 },
+        .grant_size = 0x1000000,
+    };
+    return &layout;
+}
+
+int arch_kernel_probe(const void *head, uint64_t size, struct kernel_image *out, const char **why)
+{
+    struct fake_kernel k;
+
+    if (size < 64) {
+        *why = "it is shorter than the header of a kernel";
+        return -XEN_ENOEXEC;
+    }
+    memcpy(&k, head, sizeof(k));
+    if (memcmp(k.magic, FAKE_KERNEL_MAGIC, sizeof(k.magic)) != 0) {
+        *why = "it does not begin with FAKE";
+        return -XEN_ENOEXEC;
+    }
+    *out = (struct kernel_image){
+        .offset = k.offset,
+        .align = MIB * 2,
+        .memory = MAX((uint64_t)k.memory, size),
+    };
+    return 0;
+}
+
+void arch_guest_fdt(struct domain *d, struct fdt_writer *w)
+{
+    fdt_write_prop_u32(w, "interrupt-parent", GUEST_PHANDLE_INTC);
+    fdt_write_begin_node(w, "cpus");
+    fdt_write_prop_u32(w, "#address-cells", 1);
+    fdt_write_prop_u32(w, "#size-cells", 0);
+    for (uint32_t i = 0; i < d->config.vcpus_max; i++) {
+        fdt_write_begin_unit(w, "cpu", i);
+        fdt_write_prop_string(w, "device_type", "cpu");
+        fdt_write_prop_u32(w, "reg", i);
+        fdt_write_end_node(w);
+    }
+    fdt_write_end_node(w);
+    fdt_write_begin_unit(w, "interrupt-controller", FAKE_INTC_BASE);
+    fdt_write_prop_empty(w, "interrupt-controller");
+    fdt_write_prop_u32(w, "#interrupt-cells", 2);
+    fdt_write_prop_u32(w, "phandle", GUEST_PHANDLE_INTC);
+    fdt_write_end_node(w);
+}
+
+uint32_t arch_guest_irq_cells(uint32_t virq, bool edge, uint32_t cells[4])
+{
+    cells[0] = virq;
+    cells[1] = edge;
+    return 2;
+}
+
+uint32_t arch_guest_event_irq_cells(uint32_t cells[4])
+{
+    cells[0] = 1;
+    cells[1] = 0;
+    return 2;
+}
+
+int arch_host_irq(const struct hv *hv, const struct fdt *host, uint32_t node, uint32_t i,
+                  uint32_t *irq, bool *edge)
+{
+    struct fdt_interrupt x;
+    int rc = fdt_interrupt(host, (struct fdt_node){ node }, i, &x);
+
+    if (rc != 0) {
+        return rc == -XEN_ENOENT ? rc : -XEN_EINVAL;
+    }
+    if (x.nr_cells != 2 || x.cells[0] >= FAKE_IRQS) {
+        return -XEN_EINVAL;
+    }
+    *irq = x.cells[0];
+    *edge = x.cells[1] != 0;
+    return 0;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory of the fake machine: an arena, and a shadow of it that holds what an
+ * observer with caches off would read. Cleaning copies lines to the shadow,
+ * which is kept complemented: memory never cleaned reads as ones there.
+ */
+#include <arch/impl/fake.h>
+#include <arch/mmu.h>
+#include <loam/hv.h>
+#include <loam/string.h>
+#include <xen/errno.h>
+
+#include "fake.h"
+
+#define LINE 64
+
+void *arch_frame_map(mfn_t m)
+{
+    uint64_t off = (m.n << PAGE_SHIFT) - FAKE_RAM_BASE;
+
+    if (m.n > UINT64_MAX >> PAGE_SHIFT || off >= fake_machine->ram_size) {
+        fake_violation("a frame that is no RAM is mapped");
+        return fake_machine->device;
+    }
+    return fake_machine->ram + off;
+}
+
+void arch_frame_unmap(void *va) {}
+
+mfn_t arch_frame_of(const void *va)
+{
+    uint64_t off = (uint64_t)((const uint8_t *)va - fake_machine->ram);
+
+    if (off >= fake_machine->ram_size) {
+        fake_violation("an address that is no RAM is taken for a frame");
+    }
+    return mfn((FAKE_RAM_BASE + off) >> PAGE_SHIFT);
+}
+
+uint8_t *fake_shadow(const void *va)
+{
+    return fake_machine->shadow + ((const uint8_t *)va - fake_machine->ram);
+}
+
+int arch_map_ram(struct hv *hv, hpa_t start, uint64_t size)
+{
+    bool inside = start.a >= FAKE_RAM_BASE && size <= fake_machine->ram_size &&
+                  start.a - FAKE_RAM_BASE <= fake_machine->ram_size - size;
+
+    return inside ? 0 : -XEN_EINVAL;
+}
+
+uintptr_t arch_map_device(struct hv *hv, hpa_t start, uint64_t size)
+{
+    return size <= sizeof(fake_machine->device) ? (uintptr_t)fake_machine->device : 0;
+}
+
+void arch_cache_clean(const void *va, size_t size)
+{
+    const uint8_t *p = (const uint8_t *)ALIGN_DOWN((uintptr_t)va, LINE);
+    const uint8_t *end = (const uint8_t *)ALIGN_UP((uintptr_t)va + size, LINE);
+    uint8_t *s = fake_shadow(p);
+
+    for (; size != 0 && p < end; p++) {
+        *s++ = (uint8_t)~*p;
+    }
+}
+
+void arch_cache_clean_code(const void *va, size_t size) { arch_cache_clean(va, size); }
+
+void arch_clear_pages(void *va, size_t size, bool clean)
+{
+    if (!IS_ALIGNED((uintptr_t)va | size, PAGE_SIZE)) {
+        fake_violation("arch_clear_pages() of what is no page");
+    }
+    memset(va, 0, size);
+    fake_stage2_cleared(va, size);
+    if (clean) {
+        memset(fake_shadow(va), 0xff, size);
+    }
+}
