@@ -9,8 +9,10 @@
  * called without it. The number of clients is small and the last writer is
  * looked for first, so a list does.
  */
+#include <arch/cpu.h>
 #include <arch/guest.h>
 #include <arch/mmu.h>
+#include <loam/atomic.h>
 #include <loam/console.h>
 #include <loam/domain.h>
 #include <loam/fdt.h>
@@ -41,6 +43,7 @@ struct client {
     struct list_node link;
     struct domain *domain;
     void (*input)(struct domain *d, char c);
+    uint32_t calls; /* of input under way: atomic, console_detach() waits for 0 */
     bool cr; /* a CR came and waits for what follows */
     uint8_t len;
     char line[LINE_MAX];
@@ -330,6 +333,13 @@ void console_detach(struct domain *d)
         c->last = NULL;
     }
     console_unlock(c);
+    if (cl == NULL) {
+        return;
+    }
+    /* Another CPU may be handing a byte to d: a short call, and no new one begins. */
+    while (atomic_load_acquire(&cl->calls) != 0) {
+        arch_cpu_relax();
+    }
     mem_free(d->hv, cl, sizeof(*cl));
 }
 
@@ -361,9 +371,8 @@ void console_start_input(struct hv *hv)
 
 /* What one byte from the device leads to. */
 struct input {
-    struct domain *domain; /* with a reference; NULL: nobody gets it */
-    void (*fn)(struct domain *d, char c);
-    uint32_t keys; /* Ctrl-A that were held back */
+    struct client *to; /* with a count in `calls`; NULL: nobody gets it */
+    uint32_t keys;     /* Ctrl-A that were held back */
     char byte;
 };
 
@@ -373,7 +382,7 @@ static bool input_next(struct console *c, struct input *in)
     console_lock(c);
     int got = c->drv != NULL ? c->drv->getc(c->regs) : -1;
 
-    in->domain = NULL;
+    in->to = NULL;
     if (got == CTRL_A) {
         if (++c->switch_keys == SWITCH_COUNT) {
             c->switch_keys = 0;
@@ -383,9 +392,9 @@ static bool input_next(struct console *c, struct input *in)
         in->byte = (char)got;
         in->keys = c->switch_keys;
         c->switch_keys = 0;
-        if (c->owner != NULL && domain_try_get(c->owner->domain)) {
-            in->domain = c->owner->domain;
-            in->fn = c->owner->input;
+        in->to = c->owner;
+        if (in->to != NULL) {
+            atomic_fetch_add_relaxed(&in->to->calls, 1u);
         }
     }
     console_unlock(c);
@@ -397,12 +406,15 @@ void console_poll(struct hv *hv)
     struct input in;
 
     while (input_next(hv->console, &in)) {
-        if (in.domain != NULL) {
-            for (; in.keys > 0; in.keys--) {
-                in.fn(in.domain, CTRL_A);
-            }
-            in.fn(in.domain, in.byte);
-            domain_put(in.domain);
+        struct client *cl = in.to;
+
+        if (cl == NULL) {
+            continue;
         }
+        for (; in.keys > 0; in.keys--) {
+            cl->input(cl->domain, CTRL_A);
+        }
+        cl->input(cl->domain, in.byte);
+        atomic_fetch_sub(&cl->calls, 1u); /* partner: console_detach() */
     }
 }

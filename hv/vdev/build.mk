@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-obj-y :=
+obj-y := vpl011.o

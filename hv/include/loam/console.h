@@ -49,11 +49,11 @@ void console_write(struct domain *d, const char *buf, size_t size);
 /*
  * Makes d known to the console. input(d, c) is called for each byte while d
  * has the input, which the first one attached gets; NULL: d only writes. Context of
- * input: vcpu_next() of some CPU, no lock held, a reference to d held.
+ * input: vcpu_next() of some CPU, no lock held; console_detach() waits for it.
  * Errors: -XEN_ENOMEM, -XEN_EEXIST attached already.
  */
 int __must_check console_attach(struct domain *d, void (*input)(struct domain *d, char c));
-/* The opposite, and what d wrote last is shown; nothing to do is no error. */
+/* The opposite; what d wrote last is shown. Nothing to do is no error. Context: d lives, not from input(). */
 void console_detach(struct domain *d);
 
 /* Reads what the device has and gives it to the domain. From vcpu_next() on PCPU_WORK_CONSOLE. */
