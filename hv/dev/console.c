@@ -185,6 +185,14 @@ void console_write(struct domain *d, const char *buf, size_t size)
 
     console_lock(c);
     struct client *cl = client_find_locked(c, d);
+    if (unlikely(cl == NULL)) {
+        console_unlock(c);
+        if (console_attach(d, NULL)) {
+            return;
+        }
+        console_lock(c);
+        cl = client_find_locked(c, d);
+    }
     if (cl != NULL) {
         for (size_t i = 0; i < size; i++) {
             put_locked(c, cl, buf[i]);

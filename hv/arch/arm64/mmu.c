@@ -114,6 +114,11 @@ void arch_frame_unmap(void *va)
     (void)va;
 }
 
+mfn_t arch_frame_of(const void *va)
+{
+    return mfn(((uintptr_t)va - DIRECT_VA) >> PAGE_SHIFT);
+}
+
 static int map_direct(struct hv *hv, uint64_t start, uint64_t end)
 {
     return start < end ? mmu_map(hv, DIRECT_VA + start, start, end - start, PTE_DATA) : 0;

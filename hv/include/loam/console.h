@@ -41,8 +41,9 @@ void console_start_input(struct hv *hv);
 /* Writes a whole line with the prefix "loam: ". hv->console may be NULL. */
 void console_log(struct hv *hv, const char *line);
 /*
- * Writes bytes of a domain, any bytes, any split; of a domain that is not
- * attached they are lost. Context: any.
+ * Writes bytes of a domain, any bytes, any split. A domain that is not
+ * attached becomes so, without input; when there is no memory for that the bytes
+ * are lost. Locks: mem, frames, console.
  */
 void console_write(struct domain *d, const char *buf, size_t size);
 
