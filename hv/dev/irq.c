@@ -19,8 +19,6 @@
 #include <loam/pcpu.h>
 #include <xen/errno.h>
 
-#define IRQ_SHARED_FIRST 32 /* below are those of one CPU, which the architecture keeps */
-
 struct irq_row {
     void (*fn)(struct hv *hv, struct pcpu *p);
     struct domain *domain;
@@ -46,9 +44,11 @@ int irq_table_init(struct hv *hv, uint32_t nr)
     return 0;
 }
 
-static int irq_check_locked(const struct irq_table *t, uint32_t irq)
+static int irq_check_locked(const struct hv *hv, uint32_t irq)
 {
-    if (irq < IRQ_SHARED_FIRST || irq >= t->nr) {
+    const struct irq_table *t = hv->irqs;
+
+    if (irq < arch_irq_first(hv) || irq >= t->nr) {
         return -XEN_EINVAL;
     }
     return t->row[irq].fn != NULL || t->row[irq].domain != NULL ? -XEN_EBUSY : 0;
@@ -60,7 +60,7 @@ int irq_request(struct hv *hv, uint32_t irq, enum irq_trigger trigger,
     struct irq_table *t = hv->irqs;
 
     spin_lock(&t->lock);
-    int rc = irq_check_locked(t, irq);
+    int rc = irq_check_locked(hv, irq);
     if (rc == 0) {
         /* Pairs with the acquire in irq_deliver(). */
         atomic_store_release(&t->row[irq].fn, fn);
@@ -72,7 +72,8 @@ int irq_request(struct hv *hv, uint32_t irq, enum irq_trigger trigger,
 
 int irq_assign(struct domain *d, uint32_t irq, uint32_t virq, enum irq_trigger trigger)
 {
-    struct irq_table *t = d->hv->irqs;
+    struct hv *hv = d->hv;
+    struct irq_table *t = hv->irqs;
 
     /* First, because its locks come before ours; of two callers one gets -XEN_EBUSY below. */
     int rc = arch_vintc_assign(d, virq, irq, trigger == IRQ_EDGE);
@@ -80,12 +81,12 @@ int irq_assign(struct domain *d, uint32_t irq, uint32_t virq, enum irq_trigger t
         return rc;
     }
     spin_lock(&t->lock);
-    rc = irq_check_locked(t, irq);
+    rc = irq_check_locked(hv, irq);
     if (rc == 0) {
         t->row[irq].virq = virq;
         /* Pairs with the acquire in irq_deliver(): virq is there before. */
         atomic_store_release(&t->row[irq].domain, d);
-        arch_irq_unmask(d->hv, irq, trigger == IRQ_EDGE, d->hv->pcpus[0]);
+        arch_irq_unmask(hv, irq, trigger == IRQ_EDGE, hv->pcpus[0]);
     }
     spin_unlock(&t->lock);
     if (rc) {
@@ -98,7 +99,7 @@ void irq_release_domain(struct domain *d)
 {
     struct irq_table *t = d->hv->irqs;
 
-    for (uint32_t irq = IRQ_SHARED_FIRST; irq < t->nr; irq++) {
+    for (uint32_t irq = arch_irq_first(d->hv); irq < t->nr; irq++) {
         struct irq_row *row = &t->row[irq];
 
         spin_lock(&t->lock);

@@ -64,6 +64,11 @@ void arch_cpu_kick(struct pcpu *p)
     isb();
 }
 
+uint32_t arch_irq_first(const struct hv *hv)
+{
+    return GIC_SPI_FIRST;
+}
+
 uint32_t arch_irq_count(const struct hv *hv)
 {
     return arch_host_const(hv)->nr_irqs;

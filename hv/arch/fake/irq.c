@@ -45,6 +45,7 @@ void arch_irq_poll(struct pcpu *p)
     }
 }
 
+uint32_t arch_irq_first(const struct hv *hv) { return 1; }
 uint32_t arch_irq_count(const struct hv *hv) { return FAKE_IRQS; }
 
 void arch_irq_unmask(struct hv *hv, uint32_t irq, bool edge, struct pcpu *p)

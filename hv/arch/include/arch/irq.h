@@ -9,13 +9,18 @@ struct hv;
 struct pcpu;
 
 /*
- * Takes every interrupt pending on this CPU: kicks are dropped, the timer
+ * Takes an interrupt pending on this CPU, if any: kicks are dropped, the timer
  * raises PCPU_WORK_TIMER, the guest's own timer goes to p->loaded, all others
- * go to irq_deliver(). Context: p itself.
+ * go to irq_deliver(). One that is left pending ends the next guest entry or
+ * idle wait at once. Context: p itself.
  */
 void arch_irq_poll(struct pcpu *p);
 
-/* Number of interrupts the controller has. */
+/*
+ * The interrupts of the whole machine are [arch_irq_first(), arch_irq_count());
+ * lower numbers belong to one CPU each and to the architecture.
+ */
+uint32_t arch_irq_first(const struct hv *hv);
 uint32_t arch_irq_count(const struct hv *hv);
 
 /*
