@@ -148,4 +148,6 @@ int vcpu_power_on(struct domain *d, uint32_t id, uint64_t entry, uint64_t arg)
 void vcpu_power_off(struct vcpu *v)
 {
     vcpu_pause(v, VCPU_PAUSE_OFFLINE);
+    /* Nobody waits for its state: give it up at once, so that it can be switched on again. */
+    pcpu_raise(v->pcpu, PCPU_WORK_SCHED | PCPU_WORK_SAVE);
 }

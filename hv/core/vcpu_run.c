@@ -142,9 +142,6 @@ static void pcpu_work_do(struct pcpu *p, uint32_t work)
     if (work & PCPU_WORK_TIMER) {
         timer_run(p);
     }
-    if (work & PCPU_WORK_SAVE && p->loaded != p->current) {
-        vcpu_put_loaded(p);
-    }
     if (work & PCPU_WORK_CONSOLE) {
         console_poll(p->hv);
     }
@@ -188,12 +185,15 @@ struct vcpu *vcpu_next(struct pcpu *p)
         uint32_t work = atomic_exchange(&p->work, 0);
         struct vcpu *v = p->current;
 
-        if (unlikely(work & ~(uint32_t)(PCPU_WORK_SCHED | PCPU_WORK_VINTC))) {
+        if (unlikely(work & ~(uint32_t)(PCPU_WORK_SCHED | PCPU_WORK_VINTC | PCPU_WORK_SAVE))) {
             pcpu_work_do(p, work);
         }
         if (v == NULL || (work & PCPU_WORK_SCHED) || !vcpu_is_runnable(v)) {
             v = sched_pick(p);
             p->current = v;
+        }
+        if (unlikely(work & PCPU_WORK_SAVE) && p->loaded != v) {
+            vcpu_put_loaded(p);
         }
         if (v == NULL) {
             /* Work that came up meanwhile goes first: it may make something runnable. */
