@@ -228,10 +228,12 @@ class Board:
 
     def machine(self) -> str:
         virtualization = "off" if self.hypervisor == "" else "on"
-        return f"virt,virtualization={virtualization},gic-version=3"
+        return f"virt,virtualization={virtualization},gic-version=3,memory-backend=ram"
 
     def hardware(self) -> List[str]:
-        return ["-cpu", self.cpu, "-smp", str(self.cpus), "-m", str(self.memory)]
+        # Not reserved: 64 GiB of RAM cost the host what is touched of them.
+        backend = f"memory-backend-ram,id=ram,size={self.memory}M,reserve=off"
+        return ["-cpu", self.cpu, "-smp", str(self.cpus), "-m", str(self.memory), "-object", backend]
 
     def console(self) -> List[str]:
         if not self.interactive:

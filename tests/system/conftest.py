@@ -46,7 +46,9 @@ def pytest_configure(config):
 
 
 def pytest_report_teststatus(report):
-    return report.outcome, "", report.outcome.upper()  # no dots between our own lines
+    if report.when != "call" and report.passed:
+        return "", "", ""
+    return report.outcome, "", ""  # no dots between our own lines
 
 
 def pytest_unconfigure(config):

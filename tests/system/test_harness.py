@@ -12,6 +12,8 @@ def test_debian_boots_bare(machine):
     m.ready("bare")
     assert m.command("bare", "echo $((6*7))") == ["42"]
     assert m.command("bare", "nproc") == ["2"]
+    text = "x" * 300
+    assert m.command("bare", f"echo {text}") == [text]
 
 
 def test_ctrl_c_reaches_the_guest(machine):
