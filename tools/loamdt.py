@@ -233,7 +233,8 @@ class Board:
     def hardware(self) -> List[str]:
         # Not reserved: 64 GiB of RAM cost the host what is touched of them.
         backend = f"memory-backend-ram,id=ram,size={self.memory}M,reserve=off"
-        return ["-cpu", self.cpu, "-smp", str(self.cpus), "-m", str(self.memory), "-object", backend]
+        size = ["-m", str(self.memory), "-object", backend]
+        return ["-cpu", self.cpu, "-smp", str(self.cpus)] + size
 
     def console(self) -> List[str]:
         if not self.interactive:

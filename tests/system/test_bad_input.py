@@ -126,13 +126,10 @@ def test_unknown_property_is_named_and_ignored(machine):
 
 def test_overlapping_modules(machine):
     """A module that begins inside of another's: the second domain is refused."""
-    size = os.path.getsize(micro_image("ticker"))
-    first = micro("good", "ticker")
-    first.modules = [Module("kernel", micro_image("ticker"), "", address=RAM_BASE + 512 * MIB)]
-    bad = micro("bad", "ticker")
-    bad.modules = [
-        Module("kernel", micro_image("ticker"), address=RAM_BASE + 512 * MIB + (size // 2 & ~4095), load=False)
-    ]
+    kernel, at = micro_image("ticker"), RAM_BASE + 512 * MIB
+    inside = at + (os.path.getsize(kernel) // 2 & ~4095)
+    first = micro("good", "ticker", modules=[Module("kernel", kernel, "", address=at)])
+    bad = micro("bad", "ticker", modules=[Module("kernel", kernel, address=inside, load=False)])
     m = machine(first, bad)
     m.complaint("bad", "reg")
     good(m)
@@ -166,7 +163,8 @@ def test_static_memory_on_a_module(machine):
 
 
 def test_static_memory_on_the_hypervisor(machine):
-    refused(machine, micro("bad", "ticker", static_mem=[(RAM_BASE, 32 * MIB)]), prop="xen,static-mem")
+    bad = micro("bad", "ticker", static_mem=[(RAM_BASE, 32 * MIB)])
+    refused(machine, bad, prop="xen,static-mem")
 
 
 def test_static_memory_outside_of_ram(machine):
@@ -270,7 +268,8 @@ def test_no_domain_at_all(machine):
 
 def many(machine, count, **settings):
     """So many domains that share one kernel module; each runs or is told why not."""
-    kernel = Module("kernel", micro_image("ticker"), "ticks=1 every=1", address=RAM_BASE + 192 * MIB)
+    address = RAM_BASE + 192 * MIB
+    kernel = Module("kernel", micro_image("ticker"), "ticks=1 every=1", address=address)
     names = [f"d{i}" for i in range(count)]
     domains = [
         micro(name, "ticker", memory=None, extra="memory = <0 0x400>;", modules=[kernel])

@@ -46,11 +46,9 @@ def test_weights(machine):
 
 
 def stress(machine, seconds):
-    m = machine(
-        guest("smp", "stress", f"loam.for={seconds}", cpus=8, memory=512, ramdisk="initrd-stress.cpio.gz"),
-        cpus=4,
-        memory=1024,
-    )
+    smp = guest("smp", "stress", f"loam.for={seconds}", cpus=8, memory=512)
+    smp.ramdisk = "initrd-stress.cpio.gz"
+    m = machine(smp, cpus=4, memory=1024)
     m.ready(timeout=180)
     m.expect("smp", r"stress: status 0", 120 + 6 * seconds)
     m.expect("smp", r"stress: done")

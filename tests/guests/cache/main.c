@@ -98,7 +98,7 @@ static bool round_trip(enum kind kind, u32 limit, bool off)
 
 int main(void)
 {
-    static const char *const names[] = {"clean", "invalidate", "clean and invalidate"};
+    static const char *const names[] = { "clean", "invalidate", "clean and invalidate" };
     u32 limit = (u32)option("sets", 16);
     u32 rounds = (u32)option("rounds", 4);
 

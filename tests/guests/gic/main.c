@@ -11,7 +11,6 @@
 
 #include "guest.h"
 
-
 static volatile u32 order[1024];
 static volatile u32 nr_taken;
 static volatile bool level_done;
@@ -359,7 +358,7 @@ static void nonsense(u64 base, u32 size, u32 step, const char *what)
 
     irqs_off();
     for (u32 offset = 0; offset < size; offset += step) {
-        static const u64 fixed[] = {0, ~0ul};
+        static const u64 fixed[] = { 0, ~0ul };
         for (u32 i = 0; i < ARRAY_SIZE(fixed); i++, accesses += 8) {
             aborts += poke(base + offset, fixed[i]);
         }

@@ -59,7 +59,8 @@ static bool call(u32 instruction)
     struct trap t = TRY(result = call_trapped(code, regs));
     calls++;
     exceptions += t.taken;
-    return (t.taken && trap_class(t) == EC_UNKNOWN) || (!t.taken && result == ((pattern + 19) ^ (pattern + 28)));
+    return (t.taken && trap_class(t) == EC_UNKNOWN) ||
+           (!t.taken && result == ((pattern + 19) ^ (pattern + 28)));
 }
 
 /* What blocks is woken by the timer, whose interrupt is taken. */
@@ -71,10 +72,7 @@ static void timer_over(struct cpu *cpu, u32 intid)
     }
 }
 
-static u32 hvc(u32 immediate)
-{
-    return 0xd4000002u | immediate << 5;
-}
+static u32 hvc(u32 immediate) { return 0xd4000002u | immediate << 5; }
 
 #define SMC 0xd4000003u
 

@@ -21,16 +21,16 @@ static u64 mix(u64 n)
 }
 
 /* --- registers ------------------------------------------------------------- */
-#define EL1_REGISTERS(X)                                                                           \
-    X(tpidrro_el0)                                                                                 \
-    X(contextidr_el1)                                                                              \
-    X(far_el1)                                                                                     \
-    X(par_el1)                                                                                     \
-    X(sp_el0)                                                                                      \
-    X(csselr_el1)                                                                                  \
-    X(cntp_cval_el0)                                                                               \
-    X(cntv_cval_el0)                                                                               \
-    X(afsr0_el1)                                                                                   \
+#define EL1_REGISTERS(X) \
+    X(tpidrro_el0) \
+    X(contextidr_el1) \
+    X(far_el1) \
+    X(par_el1) \
+    X(sp_el0) \
+    X(csselr_el1) \
+    X(cntp_cval_el0) \
+    X(cntv_cval_el0) \
+    X(afsr0_el1) \
     X(amair_el1)
 
 static void write_registers(u64 *expected)
@@ -38,8 +38,8 @@ static void write_registers(u64 *expected)
     u32 n = 0;
 
     /* What can be kept of a value is the register's business: read it back. */
-#define WRITE(r)                                                                                   \
-    write_sysreg(r, mix(n));                                                                       \
+#define WRITE(r) \
+    write_sysreg(r, mix(n)); \
     expected[n++] = read_sysreg(r);
     EL1_REGISTERS(WRITE)
 #undef WRITE
@@ -49,11 +49,11 @@ static u32 check_registers(const u64 *expected)
 {
     u32 n = 0, bad = 0;
 
-#define CHECK(r)                                                                                   \
-    if (read_sysreg(r) != expected[n]) {                                                           \
-        print(#r " is 0x%lx, was 0x%lx\n", read_sysreg(r), expected[n]);                           \
-        bad++;                                                                                     \
-    }                                                                                              \
+#define CHECK(r) \
+    if (read_sysreg(r) != expected[n]) { \
+        print(#r " is 0x%lx, was 0x%lx\n", read_sysreg(r), expected[n]); \
+        bad++; \
+    } \
     n++;
     EL1_REGISTERS(CHECK)
 #undef CHECK

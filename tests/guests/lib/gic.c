@@ -5,23 +5,23 @@
 
 #include "guest.h"
 
-#define GICD_CTLR   0x0000
-#define GICD_TYPER  0x0004
-#define IGROUPR     0x0080
-#define ISENABLER   0x0100
-#define ICENABLER   0x0180
-#define ISPENDR     0x0200
-#define ICPENDR     0x0280
-#define ISACTIVER   0x0300
-#define ICACTIVER   0x0380
-#define IPRIORITYR  0x0400
-#define ICFGR       0x0c00
-#define INMIR       0x0f80
-#define IROUTER     0x6000
-#define GICR_WAKER  0x0014
-#define GICR_TYPER  0x0008
+#define GICD_CTLR 0x0000
+#define GICD_TYPER 0x0004
+#define IGROUPR 0x0080
+#define ISENABLER 0x0100
+#define ICENABLER 0x0180
+#define ISPENDR 0x0200
+#define ICPENDR 0x0280
+#define ISACTIVER 0x0300
+#define ICACTIVER 0x0380
+#define IPRIORITYR 0x0400
+#define ICFGR 0x0c00
+#define INMIR 0x0f80
+#define IROUTER 0x6000
+#define GICR_WAKER 0x0014
+#define GICR_TYPER 0x0008
 #define GICR_STRIDE 0x20000
-#define GICR_SGI    0x10000
+#define GICR_SGI 0x10000
 
 u64 gic_redist(void)
 {
@@ -39,10 +39,7 @@ u64 gic_redist(void)
 }
 
 /* The frame whose registers hold intid, for this CPU. */
-static u64 frame_of(u32 intid)
-{
-    return intid < 32 ? gic_redist() + GICR_SGI : machine.gicd;
-}
+static u64 frame_of(u32 intid) { return intid < 32 ? gic_redist() + GICR_SGI : machine.gicd; }
 
 static void set_bit(u32 reg, u32 intid)
 {
@@ -112,42 +109,24 @@ void gic_cpu_init(void)
     for (u32 i = 0; i < 32; i += 4) {
         write32(redist + IPRIORITYR + i, 0xa0a0a0a0);
     }
-    write_sysreg(s3_0_c12_c12_5, 7);    /* ICC_SRE_EL1 */
-    write_sysreg(s3_0_c12_c12_4, 0);    /* ICC_CTLR_EL1: EOImode 0 */
-    write_sysreg(s3_0_c4_c6_0, 0xf0);   /* ICC_PMR_EL1 */
-    write_sysreg(s3_0_c12_c12_3, 0);    /* ICC_BPR1_EL1 */
-    write_sysreg(s3_0_c12_c12_7, 1);    /* ICC_IGRPEN1_EL1 */
+    write_sysreg(s3_0_c12_c12_5, 7); /* ICC_SRE_EL1 */
+    write_sysreg(s3_0_c12_c12_4, 0); /* ICC_CTLR_EL1: EOImode 0 */
+    write_sysreg(s3_0_c4_c6_0, 0xf0); /* ICC_PMR_EL1 */
+    write_sysreg(s3_0_c12_c12_3, 0); /* ICC_BPR1_EL1 */
+    write_sysreg(s3_0_c12_c12_7, 1); /* ICC_IGRPEN1_EL1 */
 }
 
-void gic_enable(u32 intid)
-{
-    set_bit(ISENABLER, intid);
-}
+void gic_enable(u32 intid) { set_bit(ISENABLER, intid); }
 
-void gic_disable(u32 intid)
-{
-    set_bit(ICENABLER, intid);
-}
+void gic_disable(u32 intid) { set_bit(ICENABLER, intid); }
 
-void gic_pend(u32 intid)
-{
-    set_bit(ISPENDR, intid);
-}
+void gic_pend(u32 intid) { set_bit(ISPENDR, intid); }
 
-bool gic_is_pending(u32 intid)
-{
-    return get_bit(ISPENDR, intid);
-}
+bool gic_is_pending(u32 intid) { return get_bit(ISPENDR, intid); }
 
-bool gic_is_active(u32 intid)
-{
-    return get_bit(ISACTIVER, intid);
-}
+bool gic_is_active(u32 intid) { return get_bit(ISACTIVER, intid); }
 
-void gic_clear_active(u32 intid)
-{
-    set_bit(ICACTIVER, intid);
-}
+void gic_clear_active(u32 intid) { set_bit(ICACTIVER, intid); }
 
 void gic_priority(u32 intid, u8 priority)
 {

@@ -25,7 +25,12 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 
-#define read_sysreg(r) ({ u64 v_; __asm__ volatile("mrs %0, " #r : "=r"(v_)); v_; })
+#define read_sysreg(r) \
+    ({ \
+        u64 v_; \
+        __asm__ volatile("mrs %0, " #r : "=r"(v_)); \
+        v_; \
+    })
 #define write_sysreg(r, v) __asm__ volatile("msr " #r ", %0\n isb" ::"r"((u64)(v)) : "memory")
 
 /* What an expected exception told; taken is false if none came. */
@@ -72,10 +77,7 @@ struct machine {
 extern struct machine machine;
 extern struct cpu cpus[MAX_CPUS];
 
-static inline struct cpu *this_cpu(void)
-{
-    return (struct cpu *)read_sysreg(tpidr_el1);
-}
+static inline struct cpu *this_cpu(void) { return (struct cpu *)read_sysreg(tpidr_el1); }
 
 int main(void);
 
@@ -108,16 +110,18 @@ u64 call_trapped(void *code, const u64 *regs);
 extern void (*volatile irq_hook)(struct cpu *cpu, u32 intid);
 /* With the hook's return: do not write EOIR. */
 extern volatile bool irq_no_eoi;
-static inline u32 trap_class(struct trap t)
-{
-    return t.esr >> 26;
-}
+static inline u32 trap_class(struct trap t) { return t.esr >> 26; }
 #define EC_UNKNOWN 0x00
-#define EC_IABT    0x21
-#define EC_DABT    0x25
+#define EC_IABT 0x21
+#define EC_DABT 0x25
 
 /* TRY(statement): the exception that the statement took. */
-#define TRY(statement) ({ trap_expect(); statement; trap_end(); })
+#define TRY(statement) \
+    ({ \
+        trap_expect(); \
+        statement; \
+        trap_end(); \
+    })
 
 /* --- memory (runtime.c) --- */
 void mmu_on(void);
@@ -125,16 +129,16 @@ void mmu_off(void);
 void sync_code(void *code, size_t size);
 
 /* --- processors and power (runtime.c) --- */
-#define PSCI_CPU_SUSPEND   0xc4000001u
-#define PSCI_CPU_OFF       0x84000002u
-#define PSCI_CPU_ON        0xc4000003u
+#define PSCI_CPU_SUSPEND 0xc4000001u
+#define PSCI_CPU_OFF 0x84000002u
+#define PSCI_CPU_ON 0xc4000003u
 #define PSCI_AFFINITY_INFO 0xc4000004u
-#define PSCI_SYSTEM_OFF    0x84000008u
-#define PSCI_SYSTEM_RESET  0x84000009u
-#define PSCI_SUCCESS        0
-#define PSCI_INVALID       (-2)
-#define PSCI_ALREADY_ON    (-4)
-#define PSCI_ON_PENDING    (-5)
+#define PSCI_SYSTEM_OFF 0x84000008u
+#define PSCI_SYSTEM_RESET 0x84000009u
+#define PSCI_SUCCESS 0
+#define PSCI_INVALID (-2)
+#define PSCI_ALREADY_ON (-4)
+#define PSCI_ON_PENDING (-5)
 long psci(u32 function, u64 a, u64 b, u64 c);
 /* Start a CPU in fn(arg); the PSCI result. */
 long cpu_start(u32 index, void (*fn)(u64), u64 arg);
@@ -182,14 +186,8 @@ void gic_clear_active(u32 intid);
 void gic_priority(u32 intid, u8 priority);
 /* SGI to one CPU of this guest. */
 void gic_sgi(u32 index, u32 sgi);
-static inline void irqs_on(void)
-{
-    __asm__ volatile("msr daifclr, #2\n isb" ::: "memory");
-}
-static inline void irqs_off(void)
-{
-    __asm__ volatile("msr daifset, #2\n isb" ::: "memory");
-}
+static inline void irqs_on(void) { __asm__ volatile("msr daifclr, #2\n isb" ::: "memory"); }
+static inline void irqs_off(void) { __asm__ volatile("msr daifset, #2\n isb" ::: "memory"); }
 /* Wait until this CPU took intid count times, at most us; true if it did. */
 bool irq_wait(u32 intid, u32 count, u64 us);
 

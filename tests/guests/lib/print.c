@@ -90,10 +90,7 @@ static void lock(void)
     }
 }
 
-static void unlock(void)
-{
-    __atomic_store_n(&print_lock, 0, __ATOMIC_RELEASE);
-}
+static void unlock(void) { __atomic_store_n(&print_lock, 0, __ATOMIC_RELEASE); }
 
 void print(const char *format, ...)
 {

@@ -86,10 +86,7 @@ static const char *find_option(const char *name)
     return NULL;
 }
 
-bool has_option(const char *name)
-{
-    return find_option(name) != NULL;
-}
+bool has_option(const char *name) { return find_option(name) != NULL; }
 
 u64 option(const char *name, u64 otherwise)
 {
@@ -130,15 +127,9 @@ u64 chance(void)
 
 /* --- device tree ---------------------------------------------------------- */
 
-static u32 be32(const void *p)
-{
-    return __builtin_bswap32(*(const u32 *)p);
-}
+static u32 be32(const void *p) { return __builtin_bswap32(*(const u32 *)p); }
 
-static u64 be64(const void *p)
-{
-    return (u64)be32(p) << 32 | be32((const u8 *)p + 4);
-}
+static u64 be64(const void *p) { return (u64)be32(p) << 32 | be32((const u8 *)p + 4); }
 
 static bool list_has(const char *list, u32 size, const char *wanted)
 {
@@ -190,8 +181,7 @@ static void node_end(struct node *n)
         machine.ram_base = be64(n->reg);
         machine.ram_size = be64(n->reg + 8);
     }
-    if (n->device_type && !strcmp(n->device_type, "cpu") && n->reg &&
-        machine.nr_cpus < MAX_CPUS) {
+    if (n->device_type && !strcmp(n->device_type, "cpu") && n->reg && machine.nr_cpus < MAX_CPUS) {
         machine.mpidr[machine.nr_cpus++] = be32(n->reg);
     }
     if (n->method) {
@@ -220,7 +210,7 @@ static void read_fdt(const u8 *fdt)
 {
     const u8 *at = fdt + be32(fdt + 8);
     const char *strings = (const char *)fdt + be32(fdt + 12);
-    struct node node = {0};
+    struct node node = { 0 };
 
     machine.fdt = fdt;
     for (;;) {
@@ -228,7 +218,7 @@ static void read_fdt(const u8 *fdt)
         at += 4;
         if (token == 1) {
             node_end(&node);
-            node = (struct node){.name = (const char *)at};
+            node = (struct node){ .name = (const char *)at };
             at += (strlen(node.name) + 4) & ~3ul;
         } else if (token == 2) {
             node_end(&node);
@@ -251,8 +241,8 @@ void mmu_on(void)
 {
     for (u64 i = 0; i < 512; i++) {
         u64 base = i << 30;
-        bool ram = base + (1ul << 30) > machine.ram_base &&
-                   base < machine.ram_base + machine.ram_size;
+        bool ram =
+            base + (1ul << 30) > machine.ram_base && base < machine.ram_base + machine.ram_size;
         /* AF, inner shareable, AttrIndx 1 for RAM; UXN for devices: a fetch must reach stage 2 */
         level1[i] = base | 1 | 1 << 10 | 3 << 8 | (ram ? 1ul << 2 : 1ul << 54);
     }
@@ -266,10 +256,7 @@ void mmu_on(void)
     write_sysreg(sctlr_el1, (read_sysreg(sctlr_el1) | 1 | 1 << 2 | 1 << 12) & ~(1ul << 1));
 }
 
-void mmu_off(void)
-{
-    write_sysreg(sctlr_el1, read_sysreg(sctlr_el1) & ~5ul);
-}
+void mmu_off(void) { write_sysreg(sctlr_el1, read_sysreg(sctlr_el1) & ~5ul); }
 
 void sync_code(void *code, size_t size)
 {
@@ -298,10 +285,9 @@ struct trap trap_end(void)
 {
     struct cpu *cpu = this_cpu();
     __asm__ volatile("dsb sy\n isb" ::: "memory");
-    struct trap t = {.taken = cpu->trap.taken,
-                     .esr = cpu->trap.esr,
-                     .far = cpu->trap.far,
-                     .elr = cpu->trap.elr};
+    struct trap t = {
+        .taken = cpu->trap.taken, .esr = cpu->trap.esr, .far = cpu->trap.far, .elr = cpu->trap.elr
+    };
 
     cpu->trap.expected = false;
     return t;
@@ -346,7 +332,8 @@ void trap_entry(struct cpu *cpu, u64 kind)
     }
     cpu->trap.expected = false;
     check(false, "unexpected exception %u on cpu %u: esr 0x%lx far 0x%lx elr 0x%lx (word %x)",
-          (u32)kind, cpu->index, cpu->esr, cpu->far, cpu->elr, cpu->elr - machine.ram_base < machine.ram_size ? *(u32 *)cpu->elr : 0);
+          (u32)kind, cpu->index, cpu->esr, cpu->far, cpu->elr,
+          cpu->elr - machine.ram_base < machine.ram_size ? *(u32 *)cpu->elr : 0);
     done();
 }
 
@@ -404,17 +391,11 @@ void cpu_stop(void)
     done();
 }
 
-bool cpu_is_off(u32 index)
-{
-    return psci(PSCI_AFFINITY_INFO, machine.mpidr[index], 0, 0) == 1;
-}
+bool cpu_is_off(u32 index) { return psci(PSCI_AFFINITY_INFO, machine.mpidr[index], 0, 0) == 1; }
 
 /* --- time --------------------------------------------------------------------------- */
 
-u64 ticks_of_us(u64 us)
-{
-    return us * read_sysreg(cntfrq_el0) / 1000000;
-}
+u64 ticks_of_us(u64 us) { return us * read_sysreg(cntfrq_el0) / 1000000; }
 
 void delay_us(u64 us)
 {
@@ -430,10 +411,7 @@ void timer_in(u64 us)
     write_sysreg(cntv_ctl_el0, 1);
 }
 
-void timer_off(void)
-{
-    write_sysreg(cntv_ctl_el0, 0);
-}
+void timer_off(void) { write_sysreg(cntv_ctl_el0, 0); }
 
 void guest_start(const void *fdt)
 {

@@ -67,8 +67,10 @@ static void walk_hole(u64 hole)
 
     write_sysreg(ttbr1_el1, hole);
     __asm__ volatile("tlbi vmalle1\n dsb sy\n isb" ::: "memory");
-    struct trap t =
-        TRY(__asm__ volatile("ldr %0, [%1]" : "=r"(value) : "r"(0xffffff8000000000ul) : "memory"));
+    struct trap t = TRY(__asm__ volatile("ldr %0, [%1]"
+                                         : "=r"(value)
+                                         : "r"(0xffffff8000000000ul)
+                                         : "memory"));
     check(t.taken && trap_class(t) == EC_DABT, "a page table at 0x%lx: esr 0x%x", hole, t.esr);
     /* A table in RAM whose entry points to a table in the hole. */
     level1_hole[0] = hole | 3;

@@ -13,10 +13,7 @@ static volatile u32 go, arrived, started, counter, lock_word, locked_counter;
 static volatile long result[MAX_CPUS];
 static volatile u64 argument_seen[MAX_CPUS];
 
-static void note_argument(u64 arg)
-{
-    argument_seen[this_cpu()->index] = arg;
-}
+static void note_argument(u64 arg) { argument_seen[this_cpu()->index] = arg; }
 
 static bool wait_off(u32 index)
 {

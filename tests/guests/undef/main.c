@@ -13,7 +13,7 @@
 #include "guest.h"
 
 #define BATCH 512
-#define RET   0xd65f03c0u
+#define RET 0xd65f03c0u
 
 static u32 code[BATCH][2] __attribute__((aligned(4096)));
 static u8 scratch[8192] __attribute__((aligned(4096)));
@@ -47,8 +47,8 @@ static bool may_write(u32 op0, u32 encoding)
 {
     static const u32 forbidden[] = {
         /* SPSel, DAIF, SP_EL0 and the registers that the runtime stands on */
-        3u << 14 | 0 << 11 | 4 << 7 | 2 << 3 | 0,  /* SPSel */
-        3u << 14 | 3 << 11 | 4 << 7 | 2 << 3 | 1,  /* DAIF */
+        3u << 14 | 0 << 11 | 4 << 7 | 2 << 3 | 0, /* SPSel */
+        3u << 14 | 3 << 11 | 4 << 7 | 2 << 3 | 1, /* DAIF */
         3u << 14 | 0 << 11 | 13 << 7 | 0 << 3 | 4, /* TPIDR_EL1 */
     };
 
