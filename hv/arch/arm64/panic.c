@@ -103,7 +103,8 @@ void arch_panic_dump(emit_fn emit, void *arg)
     emit_pair(emit, arg, "esr", sysreg_read(esr_el2), "far", sysreg_read(far_el2));
     emit_pair(emit, arg, "hpfar", sysreg_read(hpfar_el2), "vcpu", (uintptr_t)p->current);
     emit(arg, "called:");
-    backtrace(emit, arg, (uintptr_t)__builtin_frame_address(0));
+    /* From panic()'s own record on: ours may be gone in a tail call. */
+    backtrace(emit, arg, *(const uint64_t *)__builtin_frame_address(0));
 }
 
 static const char *class_name(uint64_t esr)
