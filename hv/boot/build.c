@@ -67,6 +67,7 @@ static int build_domain(struct build *b)
 static int build_interrupts(struct build *b)
 {
     const struct guest_layout *layout = arch_guest_layout();
+    uint64_t before = this_pcpu()->mem_bytes;
     int rc = arch_vintc_create(b->d);
     if (rc) {
         return build_fail(b, "nr_spis", rc);
@@ -74,6 +75,7 @@ static int build_interrupts(struct build *b)
     if (b->pd->vpl011) {
         rc = vpl011_create(b->d, layout->uart_base, layout->uart_virq);
     }
+    b->d->bytes += this_pcpu()->mem_bytes - before;
     return rc ? build_fail(b, "vpl011", rc) : 0;
 }
 
@@ -135,8 +137,9 @@ static void build_report(const struct build *b)
              size_text(kernel, pd->module[PLAN_KERNEL].size),
              pd->module[PLAN_RAMDISK].size ? size_text(ramdisk, pd->module[PLAN_RAMDISK].size)
                                            : "none");
-    log_info(pd->hv, "mem: domain %s uses %lu KiB beside its RAM", pd->config.name,
-             domain_overhead(b->d) / KIB);
+    log_info(pd->hv, "mem: domain %s uses %lu KiB, %lu KiB per vCPU", pd->config.name,
+             (b->d->bytes + KIB - 1) / KIB,
+             (b->d->vcpu_bytes / pd->config.vcpus_max + KIB - 1) / KIB);
 }
 
 static void build_free(struct build *b)

@@ -90,6 +90,7 @@ int domain_create(struct hv *hv, const struct domain_config *config, struct doma
     if (rc != 0) {
         return rc;
     }
+    uint64_t before = this_pcpu()->mem_bytes;
     struct domain *d = mem_alloc(hv, sizeof(*d));
     if (d == NULL) {
         return -XEN_ENOMEM;
@@ -118,6 +119,7 @@ int domain_create(struct hv *hv, const struct domain_config *config, struct doma
     if (rc != 0) {
         goto out_arch;
     }
+    d->bytes = this_pcpu()->mem_bytes - before;
     *out = d;
     return 0;
 

@@ -32,6 +32,7 @@ int vcpu_create(struct domain *d, uint32_t id)
     if (d->vcpus[id] != NULL) {
         return -XEN_EEXIST;
     }
+    uint64_t before = this_pcpu()->mem_bytes;
     struct vcpu *v = mem_alloc(hv, sizeof(*v));
     if (v == NULL) {
         return -XEN_ENOMEM;
@@ -51,6 +52,7 @@ int vcpu_create(struct domain *d, uint32_t id)
         goto out_arch;
     }
     d->vcpus[id] = v;
+    d->vcpu_bytes += this_pcpu()->mem_bytes - before;
     return 0;
 
 out_arch:

@@ -18,6 +18,7 @@
 #include <loam/log.h>
 #include <loam/mem.h>
 #include <loam/string.h>
+#include <loam/pcpu.h>
 #include <xen/errno.h>
 
 #include "poison.h"
@@ -146,6 +147,16 @@ static void put_object(struct hv *hv, struct frame *slab, char *p)
     }
 }
 
+/* Counts what this CPU took and gave back, for domain_create() and others to say what they cost. */
+static void charge(uint64_t bytes)
+{
+    struct pcpu *p = this_pcpu();
+
+    if (p != NULL) {
+        p->mem_bytes += bytes;
+    }
+}
+
 static void *alloc_small(struct hv *hv, size_t size)
 {
     struct mem_heap *h = hv->mem;
@@ -157,6 +168,7 @@ static void *alloc_small(struct hv *hv, size_t size)
     if (slab != NULL) {
         p = take_object(hv, slab, size);
         h->used += class_size[class];
+        charge(class_size[class]);
     }
     spin_unlock(&h->lock);
     if (p != NULL) {
@@ -174,6 +186,7 @@ static void *alloc_pages(struct hv *hv, uint64_t pages)
     }
     spin_lock(&hv->mem->lock);
     hv->mem->used += pages << PAGE_SHIFT;
+    charge(pages << PAGE_SHIFT);
     spin_unlock(&hv->mem->lock);
     return frame_map_local(hv, m);
 }
@@ -201,6 +214,7 @@ void mem_free(struct hv *hv, void *p, size_t size)
         frame_free_pages(hv, m, pages_of(size));
         spin_lock(&h->lock);
         h->used -= pages_of(size) << PAGE_SHIFT;
+        charge(-(pages_of(size) << PAGE_SHIFT));
         spin_unlock(&h->lock);
         return;
     }
@@ -211,6 +225,7 @@ void mem_free(struct hv *hv, void *p, size_t size)
            slab->slab.size_class != class_of(size) ||
            ((uintptr_t)p & ~PAGE_MASK) % class_size[class_of(size)] != 0);
     h->used -= class_size[slab->slab.size_class];
+    charge(-(uint64_t)class_size[slab->slab.size_class]);
     put_object(hv, slab, p);
     spin_unlock(&h->lock);
 }

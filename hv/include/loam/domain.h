@@ -69,6 +69,8 @@ struct domain {
     void *sub[DOMAIN_SUBSYSTEMS_MAX]; /* one per row of core/subsystems.c */
     struct plan_domain *plan;    /* boot-time domain: how to build it again */
     uint32_t teardown_step;      /* cursor of domain_destroy() */
+    uint64_t bytes;              /* hypervisor memory it takes, without its vCPUs and page tables */
+    uint64_t vcpu_bytes;         /* the same of its vCPUs together */
     struct domain_config config; /* constant after creation */
 };
 
@@ -120,8 +122,5 @@ void domain_put(struct domain *d);
 
 /* The domain with this id and a reference, or NULL. */
 struct domain *domain_lookup(struct hv *hv, uint16_t id);
-
-/* Memory the domain and its vCPUs take, in bytes, guest RAM tables not counted. */
-uint64_t domain_overhead(const struct domain *d);
 
 #endif

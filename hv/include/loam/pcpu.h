@@ -47,6 +47,7 @@ struct pcpu {
     ns_t timer_programmed;      /* [timer_lock] what the hardware was last told; NS_NEVER: off */
 
     struct sched_pcpu *sched; /* the scheduler's (sched/), NULL while in no pool */
+    uint64_t mem_bytes;       /* objects this CPU took less those it gave back, in bytes */
     uint32_t lock_depth;      /* checked builds: locks held */
     uint8_t lock_ranks[8];    /* checked builds: their ranks */
     struct trace_ring trace;
