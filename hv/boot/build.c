@@ -13,6 +13,7 @@
 
 #include <loam/domain.h>
 #include <loam/log.h>
+#include <loam/pcpu.h>
 #include <loam/mem.h>
 #include <loam/printf.h>
 #include <loam/vcpu.h>
