@@ -13,7 +13,7 @@
  * (plan->filler): when memory ends, no two domains hold half of theirs.
  *
  *   bank  |.. kernel (its own alignment) | ramdisk | device tree |......|
- *          all in one bank; Documentation/arch/arm64/booting.rst wants kernel
+ *          all in one bank; boot protocols want kernel
  *          and ramdisk within 32 GiB, the tree in 2 MiB and 8-byte aligned
  */
 #include <xen/errno.h>
