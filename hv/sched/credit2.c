@@ -6,7 +6,7 @@
  * time x 256 / weight. Least burned is most credit and runs first. Xen's credit
  * reset adds a constant to all credits, which changes nobody's order, so it needs
  * no doing; what remains of it are the limits of credit and debt against `front`,
- * the most that a vCPU had burned when it was chosen while others waited:
+ * the most that the first of several had burned when one of them was chosen:
  *
  *   - who wakes has at most CREDIT_MAX more credit than that (clamp);
  *   - CPU time that nobody else wants is free: credit burns only while the
@@ -167,33 +167,40 @@ static bool can_load(struct credit2_pool *pool, struct credit2_vcpu *c, const st
            (likely(sched_is_loadable(c->sv.vcpu, p)) || !ask_holder(pool, c));
 }
 
+/* The node after n, depth first: below it if `down`, else past what is below it. NULL: the end. */
+static struct heap_node *next_node(struct heap_node *n, bool down)
+{
+    if (down && n->left != NULL) {
+        return n->left; /* a leftist heap has no right child without a left one */
+    }
+    while (n->parent != NULL && (n == n->parent->right || n->parent->right == NULL)) {
+        n = n->parent;
+    }
+    return n->parent != NULL ? n->parent->right : NULL;
+}
+
 /*
  * The vCPU in the heap that burned least, less than `limit`, and can be loaded
- * on p. Walks the tree depth first, below a node only if it cannot:
- * O(1 + number of those), rarely more than there are CPUs that hold one.
+ * on p. Looks below a vCPU only if that one cannot: O(1 + number of those),
+ * rarely more than there are CPUs that hold one.
  */
 static struct credit2_vcpu *find(struct credit2_pool *pool, const struct heap *heap,
                                  const struct pcpu *p, uint64_t limit)
 {
-    struct heap_node *n = heap->root;
-    struct heap_node *best = NULL;
+    struct credit2_vcpu *best = NULL;
+    bool down;
 
-    while (n != NULL) {
+    for (struct heap_node *n = heap->root; n != NULL; n = next_node(n, down)) {
+        down = false;
         if (n->key < limit) {
-            if (can_load(pool, from_node(n), p)) {
-                best = n;
-                limit = n->key;
-            } else if (n->left != NULL) {
-                n = n->left; /* a leftist heap has no right child without a left one */
-                continue;
-            }
+            struct credit2_vcpu *c = from_node(n);
+
+            down = !can_load(pool, c, p);
+            best = down ? best : c;
+            limit = down ? limit : n->key;
         }
-        while (n->parent != NULL && (n == n->parent->right || n->parent->right == NULL)) {
-            n = n->parent;
-        }
-        n = n->parent != NULL ? n->parent->right : NULL;
     }
-    return best != NULL ? from_node(best) : NULL;
+    return best;
 }
 
 static struct credit2_vcpu *find_best(struct credit2_pool *pool, struct credit2_pcpu *cp,
@@ -352,9 +359,11 @@ static void choose(struct credit2_pool *pool, struct credit2_pcpu *cp, struct cr
         c->node.key = MIN(c->node.key, front);
         return;
     }
-    cp->front = MAX(cp->front, c->node.key);
+    /* Who goes on for having run too shortly, or after a yield, is not the first. */
+    uint64_t first = MIN(c->node.key, next);
+    cp->front = MAX(cp->front, first);
     if (c->queue == &pool->waiting) {
-        pool->front = MAX(pool->front, c->node.key);
+        pool->front = MAX(pool->front, first);
     }
     set_slice(cp, c, next, now);
 }
@@ -390,11 +399,13 @@ static struct credit2_vcpu *pick_contended(struct credit2_pool *pool, struct cre
     uint64_t limit = NOBODY;
 
     if (keep && !c->yields) {
-        if (ns_since(prev->since, now) < RUN_MIN) {
-            sched_set_slice(&cp->sp, prev->since + RUN_MIN);
-            return c;
-        }
         limit = c->node.key;
+        if (ns_since(prev->since, now) < RUN_MIN) {
+            if (next_burned(pool, cp) + PREEMPT_MIN < limit) {
+                sched_set_slice(&cp->sp, prev->since + RUN_MIN);
+            }
+            limit = 0;
+        }
     }
     struct credit2_vcpu *best = find_best(pool, cp, limit);
 
@@ -421,11 +432,32 @@ static void note(struct credit2_pool *pool, const struct credit2_pcpu *cp,
     *untimed = c != NULL && cp->sp.slice_at == NS_NEVER ? *untimed | bit : *untimed & ~bit;
 }
 
-/* Others wait and cp's timer is set: one more CPU without a timer shall look, which goes on so. */
-static void spread_timers(struct credit2_pool *pool)
+/*
+ * Others wait. If a CPU idles that could run one of them (it was kicked for one
+ * and took another), or one has no timer yet, it shall look, and goes on so.
+ */
+static void spread(struct credit2_pool *pool)
 {
-    if (!heap_is_empty(&pool->waiting) && !cpumask_is_empty(&pool->untimed)) {
+    struct heap_node *n = pool->waiting.root;
+
+    if (n != NULL && !cpumask_is_empty(&pool->untimed)) {
         pcpu_kick(pool->pool.hv->pcpus[cpumask_first(&pool->untimed)], PCPU_WORK_SCHED);
+    }
+    if (likely(cpumask_is_empty(&pool->idle))) {
+        return;
+    }
+    for (; n != NULL; n = next_node(n, true)) {
+        const struct credit2_vcpu *c = from_node(n);
+        struct cpumask idle = cpumask_and(&pool->idle, &c->sv.affinity);
+
+        /* Whose state is held will be placed when it is not any more. */
+        if (!cpumask_is_empty(&idle) && atomic_load_relaxed(&c->sv.vcpu->loaded_on) == NULL) {
+            uint32_t cpu = cpumask_first(&idle);
+
+            cpumask_clear(&pool->idle, cpu);
+            pcpu_kick(pool->pool.hv->pcpus[cpu], PCPU_WORK_SCHED);
+            return;
+        }
     }
 }
 
@@ -448,7 +480,7 @@ static struct vcpu *credit2_pick(struct sched_pcpu *sp, struct vcpu *prev, ns_t 
     if (next_burned(pool, cp) != NOBODY) {
         c = pick_contended(pool, cp, prev, keep, now);
         note(pool, cp, c);
-        spread_timers(pool);
+        spread(pool);
     } else if (keep) {
         choose(pool, cp, c, NOBODY, now);
         note(pool, cp, c);

@@ -30,9 +30,10 @@
 
 /* The test's machine. */
 static ns_t fake_now;
-static struct timer *fake_timers[HV_PCPUS_MAX]; /* atomic; the preemption timer of each CPU if set */
-static uint64_t fake_timer_sets;                /* atomic */
-static uint64_t fake_kicks;                     /* atomic; kicks that set a bit */
+static struct timer
+    *fake_timers[HV_PCPUS_MAX]; /* atomic; the preemption timer of each CPU if set */
+static uint64_t fake_timer_sets; /* atomic */
+static uint64_t fake_kicks; /* atomic; kicks that set a bit */
 static size_t fake_allocated;
 
 __weak ns_t arch_time_now(void) { return atomic_load_relaxed(&fake_now); }
@@ -199,7 +200,8 @@ static inline void fake_domain_destroy(struct domain *d)
 {
     struct vcpu *v;
 
-    for_each_vcpu(d, v, i) {
+    for_each_vcpu(d, v, i)
+    {
         sched_vcpu_fini(v);
         free(v);
     }

@@ -31,22 +31,22 @@ struct sim_guest {
 struct sim_vcpu {
     struct vcpu *v;
     struct sim_guest guest;
-    ns_t left;     /* of the burst */
-    ns_t wake_at;  /* NS_NEVER: does not sleep */
-    ns_t ran;      /* by the simulator's own account */
-    ns_t waits;    /* since when it could run and does not, 0: it does or could not */
-    ns_t longest;  /* longest such wait */
+    ns_t left; /* of the burst */
+    ns_t wake_at; /* NS_NEVER: does not sleep */
+    ns_t ran; /* by the simulator's own account */
+    ns_t waits; /* since when it could run and does not, 0: it does or could not */
+    ns_t longest; /* longest such wait */
     uint64_t runs; /* how often it was entered */
 };
 
 struct sim_cpu {
     struct pcpu *p;
     enum sim_step step;
-    ns_t at;           /* when the step is done; GUEST, IDLE: when the work bits are seen */
-    ns_t since;        /* GUEST: booked up to here */
+    ns_t at; /* when the step is done; GUEST, IDLE: when the work bits are seen */
+    ns_t since; /* GUEST: booked up to here */
     struct vcpu *next; /* chosen, not loaded yet */
     struct vcpu *saved;
-    ns_t wasted;       /* idle while somebody could run here, since; 0: not */
+    ns_t wasted; /* idle while somebody could run here, since; 0: not */
 };
 
 struct sim {

@@ -6,6 +6,9 @@
 #include "sched_sim.h"
 
 #define SEEDS 4
+#ifndef CROWDS
+#define CROWDS 60
+#endif
 
 static const struct cpumask anywhere;
 
@@ -67,4 +70,164 @@ TEST(shares_follow_weights_beside_sleepers)
     for (uint64_t i = 0; i < SEEDS; i++) {
         shares(0x20a0 + i, 12, 15000);
     }
+}
+
+/* A random crowd on 1 to 4 CPUs; with chaos it is paused, resumed and moved at random. */
+static void crowd(uint64_t seed, bool chaos)
+{
+    struct sim *s = sim_create(1, SCHED_CREDIT2, seed);
+    uint32_t cpus = 1 + (uint32_t)sim_random(s, 4);
+
+    sim_destroy(s);
+    s = sim_create(cpus, SCHED_CREDIT2, seed);
+    s->chaos = chaos;
+    for (uint32_t d = 0; d < 4; d++) {
+        sim_domain(s, 128u << sim_random(s, 4));
+    }
+    uint32_t nr = 2 + (uint32_t)sim_random(s, 14);
+    for (uint32_t i = 0; i < nr; i++) {
+        struct sim_guest g = { .domain = (uint32_t)sim_random(s, 4) };
+
+        if (sim_random(s, 3) != 0) {
+            g.burst = 5 * NS_PER_US + sim_random(s, sim_random(s, 2) ? 200000 : 20000000);
+            g.pause = sim_random(s, 4) == 0 ? 0 : 1 + sim_random(s, 20 * NS_PER_MS);
+        }
+        if (sim_random(s, 4) == 0) {
+            g.affinity.w[0] = 1 + sim_random(s, (1u << cpus) - 1);
+        }
+        sim_add(s, g);
+    }
+    sim_run(s, 3 * NS_PER_S);
+    for (uint32_t i = 0; i < s->nr_vcpus; i++) {
+        SIM_CHECK(s, s->vcpu[i].longest < 1500 * NS_PER_MS);
+        SIM_CHECK(s, chaos || s->vcpu[i].runs > 0);
+    }
+    SIM_CHECK(s, s->wasted_max < 100 * NS_PER_US);
+    sim_destroy(s);
+}
+
+TEST(no_rule_is_broken_by_a_crowd)
+{
+    for (uint64_t i = 0; i < CROWDS; i++) {
+        crowd(0x3000 + i, false);
+    }
+}
+
+TEST(no_rule_is_broken_while_affinities_change)
+{
+    for (uint64_t i = 0; i < CROWDS; i++) {
+        crowd(0x4000 + i, true);
+    }
+}
+
+/* A sleeper that uses little gets a CPU soon although two others never let go of it. */
+TEST(who_slept_runs_soon)
+{
+    struct sim *s = sim_create(1, SCHED_CREDIT2, 0x50);
+
+    sim_domain(s, 256);
+    sim_add(s, (struct sim_guest){ .domain = 0 });
+    sim_add(s, (struct sim_guest){ .domain = 0 });
+    struct sim_vcpu *sleeper = sim_add(s, (struct sim_guest){ 0, 100000, 7777777, anywhere });
+    sim_run(s, NS_PER_S);
+    sleeper->longest = 0;
+    sim_run(s, 10 * NS_PER_S);
+    SIM_CHECK(s, sleeper->runs > 1100);
+    SIM_CHECK(s, sleeper->longest < 2 * NS_PER_MS);
+    sim_destroy(s);
+}
+
+/* What one vCPU got while it was alone is not held against it when company comes. */
+TEST(cpu_time_that_nobody_wants_is_free)
+{
+    struct sim *s = sim_create(1, SCHED_CREDIT2, 0x60);
+
+    sim_domain(s, 256);
+    struct sim_vcpu *first = sim_add(s, (struct sim_guest){ .domain = 0 });
+    sim_run(s, 60 * NS_PER_S);
+    uint64_t sets = fake_timer_sets;
+    SIM_CHECK(s, sets == 0); /* nor does it need a timer */
+    struct sim_vcpu *second = sim_add(s, (struct sim_guest){ .domain = 0 });
+    sim_run(s, 2 * NS_PER_S);
+    SIM_CHECK(s, off_by(second->ran, NS_PER_S) < 20000);
+    SIM_CHECK(s, off_by(first->ran, 61 * NS_PER_S) < 2000);
+    SIM_CHECK(s, second->longest < 20 * NS_PER_MS && first->longest < 20 * NS_PER_MS);
+    sim_destroy(s);
+}
+
+/* Weights hold on each CPU by itself where vCPUs are pinned, however unequal the CPUs are. */
+TEST(weights_hold_among_pinned_vcpus)
+{
+    struct sim *s = sim_create(2, SCHED_CREDIT2, 0x70);
+    static const uint32_t weights[] = { 256, 1024, 256, 512 };
+    static const uint32_t cpus[] = { 0, 0, 1, 1 };
+
+    for (uint32_t d = 0; d < 4; d++) {
+        sim_domain(s, weights[d]);
+        sim_add(s, (struct sim_guest){ .domain = d, .affinity = fake_cpus(cpus[d], cpus[d]) });
+    }
+    sim_run(s, 20 * NS_PER_S);
+    SIM_CHECK(s, off_by(s->vcpu[0].ran, 4 * NS_PER_S) < 10000);
+    SIM_CHECK(s, off_by(s->vcpu[1].ran, 16 * NS_PER_S) < 10000);
+    SIM_CHECK(s, off_by(s->vcpu[2].ran, 20 * NS_PER_S / 3) < 10000);
+    SIM_CHECK(s, off_by(s->vcpu[3].ran, 40 * NS_PER_S / 3) < 10000);
+    sim_destroy(s);
+}
+
+/* A weight of 1 gets its hundredth and nobody waits long behind it. */
+TEST(extreme_weights)
+{
+    struct sim *s = sim_create(1, SCHED_CREDIT2, 0x80);
+
+    sim_domain(s, 1);
+    sim_domain(s, 100);
+    sim_add(s, (struct sim_guest){ .domain = 0 });
+    sim_add(s, (struct sim_guest){ .domain = 1 });
+    struct sim_vcpu *sleeper = sim_add(s, (struct sim_guest){ 1, 50000, 5000000, anywhere });
+    sim_run(s, NS_PER_S);
+    sleeper->longest = 0;
+    sim_run(s, 30 * NS_PER_S);
+    SIM_CHECK(s, off_by(s->vcpu[0].ran, s->vcpu[1].ran / 100) < 100000);
+    SIM_CHECK(s, sleeper->longest < 5 * NS_PER_MS);
+    sim_destroy(s);
+}
+
+TEST(weights_change_while_running)
+{
+    struct sim *s = sim_create(1, SCHED_CREDIT2, 0x90);
+
+    sim_domain(s, 256);
+    sim_domain(s, 256);
+    sim_add(s, (struct sim_guest){ .domain = 0 });
+    sim_add(s, (struct sim_guest){ .domain = 1 });
+    sim_run(s, 2 * NS_PER_S);
+    SIM_CHECK(s, off_by(s->vcpu[0].ran, NS_PER_S) < 20000);
+    ns_t before = s->vcpu[0].ran;
+    CHECK_EQ(sched_set_weight(s->domain[0], 768), 0);
+    sim_run(s, 4 * NS_PER_S);
+    SIM_CHECK(s, off_by(s->vcpu[0].ran - before, 3 * NS_PER_S) < 20000);
+    CHECK_EQ(sched_set_weight(s->domain[0], 0), -XEN_EINVAL);
+    CHECK_EQ(sched_set_weight(s->domain[0], SCHED_WEIGHT_MAX + 1), -XEN_EINVAL);
+    sim_destroy(s);
+}
+
+/* Two that yield to each other all the time share evenly, one that yields alone goes on. */
+TEST(yield_lets_others_go_first)
+{
+    struct sim *s = sim_create(1, SCHED_CREDIT2, 0xa0);
+
+    sim_domain(s, 256);
+    struct sim_vcpu *a = sim_add(s, (struct sim_guest){ 0, 20000, 0, anywhere });
+    sim_run(s, 100 * NS_PER_MS);
+    SIM_CHECK(s, a->runs > 4000);
+    struct sim_vcpu *b = sim_add(s, (struct sim_guest){ 0, 20000, 0, anywhere });
+    uint64_t runs = a->runs, sets = fake_timer_sets;
+    sim_run(s, NS_PER_S);
+    printf("# %llu and %llu runs, %llu timers set\n", (unsigned long long)(a->runs - runs),
+           (unsigned long long)b->runs, (unsigned long long)(fake_timer_sets - sets));
+    SIM_CHECK(s, off_by(a->runs - runs, b->runs) < 20000);
+    SIM_CHECK(s, b->runs > 20000);
+    /* Switches do not cost a new timer each. */
+    SIM_CHECK(s, fake_timer_sets - sets < 1500);
+    sim_destroy(s);
 }
