@@ -47,8 +47,23 @@ static uint64_t table_create(struct hv *hv)
     return mfn_is_none(m) ? 0 : mfn_to_hpa(m).a;
 }
 
-/* Maps as much as one entry takes, at most `size`; returns the bytes, 0: no memory. */
-static uint64_t map_one(struct hv *hv, uint64_t va, uint64_t pa, uint64_t size, uint64_t attr)
+/* Fills entries of one table from slot on; returns the bytes that are mapped then. */
+static uint64_t fill(uint64_t *slot, uint32_t level, uint64_t pa, uint64_t size, uint64_t attr)
+{
+    uint64_t span = UINT64_C(1) << LEVEL_SHIFT(level);
+    uint64_t done = 0;
+
+    attr |= level == 3 ? PTE_TABLE : PTE_BLOCK;
+    do {
+        /* Walks by hardware see a whole entry; mmu_map() orders it before its use. */
+        *(volatile uint64_t *)slot++ = (pa + done) | attr;
+        done += span;
+    } while (size - done >= span && !IS_ALIGNED((uintptr_t)slot, PAGE_SIZE) && *slot == 0);
+    return done;
+}
+
+/* Maps what entries of one table and level can; returns the bytes, 0: no memory. */
+static uint64_t map_some(struct hv *hv, uint64_t va, uint64_t pa, uint64_t size, uint64_t attr)
 {
     const struct arch_host *host = arch_host(hv);
     uint64_t *table = page_tables[0];
@@ -62,9 +77,7 @@ static uint64_t map_one(struct hv *hv, uint64_t va, uint64_t pa, uint64_t size, 
             return MIN(span - (va & (span - 1)), size); /* mapped already */
         }
         if (!is_table && level > 0 && size >= span && IS_ALIGNED(va | pa, span)) {
-            /* Walks by hardware see a whole entry; mmu_publish() orders it before its use. */
-            *(volatile uint64_t *)slot = pa | attr | (level == 3 ? PTE_TABLE : PTE_BLOCK);
-            return span;
+            return fill(slot, level, pa, size, attr);
         }
         if (!is_table) {
             uint64_t next = table_create(hv);
@@ -81,7 +94,7 @@ static uint64_t map_one(struct hv *hv, uint64_t va, uint64_t pa, uint64_t size, 
 int mmu_map(struct hv *hv, uint64_t va, uint64_t pa, uint64_t size, uint64_t attr)
 {
     while (size > 0) {
-        uint64_t done = map_one(hv, va, pa, size, attr);
+        uint64_t done = map_some(hv, va, pa, size, attr);
         if (done == 0) {
             return -XEN_ENOMEM;
         }
