@@ -61,6 +61,7 @@ struct arch_vcpu {
     struct arch_timers timers;
     struct arch_sve *sve; /* NULL: no SVE */
     uint64_t zcr;
+    uint64_t clean_cursor; /* guest frame where cleaning goes on (set_way.c) */
     struct vgic_cpu vgic;
     struct arch_fp fp;
 };
