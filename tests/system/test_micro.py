@@ -6,7 +6,7 @@ Each runs beside a ticker that shares its CPUs: no tick may be missing or late.
 
 import pytest
 
-from loam import check_counting, micro
+from loam import RESTARTING, check_counting, micro
 
 # image, its words, vCPUs, seconds it may take
 GUESTS = [
@@ -62,6 +62,26 @@ def test_direct_mapped_guest_cannot_reach_the_host(machine):
 
 def test_guest_with_sve(machine):
     run(machine, "undef", "", 1, 120, properties={"sve": 256})
+
+
+def test_enhanced_guest(machine):
+    m = run(machine, "enhanced", "", 1, 60, properties={"enhanced": "enabled"})
+    assert any("written through console_io" in line.text for line in m.lines)
+
+
+def test_guest_without_xen_interfaces(machine):
+    run(machine, "enhanced", "plain", 1, 60)
+
+
+def test_crash_told_by_hypercall(machine):
+    m = machine(
+        micro("bad", "enhanced", "crash", enhanced="enabled", restart="on-crash"),
+        micro("good", "ticker"),
+    )
+    for _ in range(3):
+        m.expect_said(RESTARTING, "bad")
+    m.expect("good", r"^tick 10 ")
+    check_counting(m.of("good"), 0.6)
 
 
 def test_three_that_look_the_same(machine):
