@@ -2,4 +2,5 @@
 # The host's side, then the guests'.
 obj-y := boot.o start.o mmu.o cpu.o smp.o timer.o gicv3.o irq.o psci_host.o panic.o
 obj-y += entry.o exit.o
-obj-y += vcpu.o switch.o stage2.o guest.o psci.o vintc.o vgicv3.o vgic_mmio.o vtimer.o
+obj-y += vcpu.o switch.o stage2.o guest.o psci.o vintc.o vgicv3.o vgic_mmio.o vtimer.o \
+	trap.o decode.o inject.o sysreg_trap.o idreg.o set_way.o hvcall.o

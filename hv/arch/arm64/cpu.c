@@ -16,6 +16,7 @@
 
 #include "cpu.h"
 #include "host.h"
+#include "idreg.h"
 #include "stage2.h"
 #include "sysreg.h"
 
@@ -172,6 +173,7 @@ int arch_cpu_probe(struct hv *hv, const struct fdt *host_tree)
     host->dcache_line = 4u << field(ctr, 16);
     host->icache_line = 4u << field(ctr, 0);
     stage2_init(host);
+    idreg_init(host);
     return 0;
 }
 
