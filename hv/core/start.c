@@ -213,10 +213,11 @@ void hv_start(struct hv *hv, struct pcpu *boot_cpu, const struct boot_info *info
     must(arch_pcpu_init(boot_cpu), "boot CPU");
     arch_describe(hv, what, sizeof(what));
     log_info(hv, "machine: %s", what);
-    console_start_input(hv);
+    console_start_input(hv, &host);
     pcpu_start_all(hv);
     log_info(hv, "cpus: %u online", hv->nr_pcpus);
 
+    must(plan_pools(hv, &host), "pools");
     must(plan_parse(hv, &host), "plan");
     log_info(hv, "boot: ready after %llu us",
              (unsigned long long)((arch_time_now() - hv->boot_start) / NS_PER_US));

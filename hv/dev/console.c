@@ -54,9 +54,7 @@ struct console {
     bool panicked;
     const struct console_driver *drv;
     uintptr_t regs;
-    uint32_t irq;
-    bool has_irq;
-    enum irq_trigger trigger;
+    struct fdt_node node; /* of the device in the host's tree */
     struct list clients; /* in order of attachment */
     struct client *last; /* wrote last */
     struct client *open; /* see above */
@@ -221,6 +219,7 @@ int console_init(struct hv *hv)
         return -XEN_ENOMEM;
     }
     c->lock = SPINLOCK_INIT(LOCK_RANK_CONSOLE);
+    c->node = FDT_NONE;
     list_init(&c->clients);
     hv->console = c;
     return 0;
@@ -242,7 +241,6 @@ bool console_probe(struct hv *hv, const struct fdt *host)
     struct fdt_node node = fdt_stdout(host);
     const struct console_driver *drv = NULL;
     uint64_t addr, size;
-    bool edge;
 
     for (size_t i = 0; i < ARRAY_SIZE(drivers) && drv == NULL; i++) {
         drv = fdt_compatible(host, node, drivers[i]->compatible) ? drivers[i] : NULL;
@@ -254,9 +252,7 @@ bool console_probe(struct hv *hv, const struct fdt *host)
     if (regs == 0) {
         return false;
     }
-    struct console *c = hv->console;
-    c->has_irq = arch_host_irq(hv, host, node.off, 0, &c->irq, &edge) == 0;
-    c->trigger = edge ? IRQ_EDGE : IRQ_LEVEL;
+    hv->console->node = node;
     console_set_device(hv, drv, regs);
     return true;
 }
@@ -361,14 +357,17 @@ static void console_interrupt(struct hv *hv, struct pcpu *p)
     pcpu_raise(p, PCPU_WORK_CONSOLE);
 }
 
-void console_start_input(struct hv *hv)
+void console_start_input(struct hv *hv, const struct fdt *host)
 {
     struct console *c = hv->console;
+    uint32_t irq;
+    bool edge;
 
     if (c->drv == NULL) {
         return;
     }
-    if (!c->has_irq || irq_request(hv, c->irq, c->trigger, console_interrupt)) {
+    if (arch_host_irq(hv, host, c->node.off, 0, &irq, &edge) ||
+        irq_request(hv, irq, edge ? IRQ_EDGE : IRQ_LEVEL, console_interrupt)) {
         log_warn(hv, "console: no interrupt, so no input");
         return;
     }

@@ -263,7 +263,7 @@ TEST(probe_wants_a_known_device)
     REQUIRE(fdt_write_finish(&w) > 0);
     REQUIRE(fdt_open(&tree, blob, sizeof(blob)) == 0);
     CHECK(!console_probe(f.w.hv, &tree));
-    console_start_input(f.w.hv);
+    console_start_input(f.w.hv, &tree);
     CHECK(world_console_has(&f.w, "loam: warning: console: no interrupt, so no input\r\n"));
     end(&f);
 }

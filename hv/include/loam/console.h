@@ -36,7 +36,7 @@ bool console_probe(struct hv *hv, const struct fdt *host);
 /* Gives it a device. */
 void console_set_device(struct hv *hv, const struct console_driver *drv, uintptr_t regs);
 /* Requests the device's interrupt, so that input arrives. After irq_table_init(). */
-void console_start_input(struct hv *hv);
+void console_start_input(struct hv *hv, const struct fdt *host);
 
 /* Writes a whole line with the prefix "loam: ". hv->console may be NULL. */
 void console_log(struct hv *hv, const char *line);
