@@ -57,6 +57,9 @@ struct credit2_pcpu {
     struct heap waiting; /* those that may run here only, by burned */
     uint64_t front; /* also of the pool's vCPUs chosen here */
     bool tickled; /* kicked to preempt, has not chosen yet */
+    uint64_t bit; /* its bit in these words of the pool's masks */
+    uint64_t *idle;
+    uint64_t *untimed;
 };
 
 struct credit2_vcpu {
@@ -196,8 +199,10 @@ static struct credit2_vcpu *find(struct credit2_pool *pool, const struct heap *h
             struct credit2_vcpu *c = from_node(n);
 
             down = !can_load(pool, c, p);
-            best = down ? best : c;
-            limit = down ? limit : n->key;
+            if (!down) {
+                best = c;
+                limit = n->key;
+            }
         }
     }
     return best;
@@ -206,14 +211,21 @@ static struct credit2_vcpu *find(struct credit2_pool *pool, const struct heap *h
 static struct credit2_vcpu *find_best(struct credit2_pool *pool, struct credit2_pcpu *cp,
                                       uint64_t limit)
 {
-    struct credit2_vcpu *best = find(pool, &pool->waiting, cp->sp.pcpu, limit);
+    struct heap_node *first = heap_min(&pool->waiting);
 
-    if (!heap_is_empty(&cp->waiting)) {
-        struct credit2_vcpu *own =
-            find(pool, &cp->waiting, cp->sp.pcpu, best != NULL ? best->node.key : limit);
-        best = own != NULL ? own : best;
+    if (heap_is_empty(&cp->waiting)) {
+        /* Nearly always the first one will do. */
+        if (first == NULL || first->key >= limit) {
+            return NULL;
+        }
+        if (likely(can_load(pool, from_node(first), cp->sp.pcpu))) {
+            return from_node(first);
+        }
     }
-    return best;
+    struct credit2_vcpu *best = find(pool, &pool->waiting, cp->sp.pcpu, limit);
+    struct credit2_vcpu *own =
+        find(pool, &cp->waiting, cp->sp.pcpu, best != NULL ? best->node.key : limit);
+    return own != NULL ? own : best;
 }
 
 /* --- wake ----------------------------------------------------------------- */
@@ -288,16 +300,23 @@ static void place(struct credit2_pool *pool, struct credit2_vcpu *c)
         return;
     }
     enqueue(c);
-    if (!ask_holder(pool, c)) {
-        /* Where it ran last its caches may be warm. */
-        struct pcpu *p = c->sv.vcpu->pcpu;
+    struct pcpu *p = atomic_load_relaxed(&c->sv.vcpu->loaded_on);
 
+    if (p != NULL && cpumask_test(&idle, p->id)) {
+        /* It runs c, or loads another over it; only in between c would wait for it. */
+        atomic_store_relaxed(&c->sv.wanted, true);
+    } else {
+        if (ask_holder(pool, c)) {
+            return;
+        }
+        /* Where it ran last its caches may be warm. */
+        p = c->sv.vcpu->pcpu;
         if (!cpumask_test(&idle, p->id)) {
             p = pool->pool.hv->pcpus[cpumask_first(&idle)];
         }
-        cpumask_clear(&pool->idle, p->id);
-        pcpu_kick(p, PCPU_WORK_SCHED);
     }
+    cpumask_clear(&pool->idle, p->id);
+    pcpu_kick(p, PCPU_WORK_SCHED);
 }
 
 static void credit2_wake(struct vcpu *v)
@@ -398,7 +417,9 @@ static struct credit2_vcpu *pick_contended(struct credit2_pool *pool, struct cre
     struct credit2_vcpu *c = keep ? credit2_vcpu(prev) : NULL;
     uint64_t limit = NOBODY;
 
-    if (keep && !c->yields) {
+    if (keep && c->yields) {
+        c->yields = false;
+    } else if (keep) {
         limit = c->node.key;
         if (ns_since(prev->since, now) < RUN_MIN) {
             if (next_burned(pool, cp) + PREEMPT_MIN < limit) {
@@ -417,19 +438,6 @@ static struct credit2_vcpu *pick_contended(struct credit2_pool *pool, struct cre
         choose(pool, cp, c, next_burned(pool, cp), now);
     }
     return c;
-}
-
-/* Keeps the masks right for cp, which runs c from now on (NULL: nothing). */
-static void note(struct credit2_pool *pool, const struct credit2_pcpu *cp,
-                 const struct credit2_vcpu *c)
-{
-    uint32_t id = cp->sp.pcpu->id;
-    uint64_t bit = BIT(id % 64);
-    uint64_t *idle = &pool->idle.w[id / 64];
-    uint64_t *untimed = &pool->untimed.w[id / 64];
-
-    *idle = c == NULL ? *idle | bit : *idle & ~bit;
-    *untimed = c != NULL && cp->sp.slice_at == NS_NEVER ? *untimed | bit : *untimed & ~bit;
 }
 
 /*
@@ -461,45 +469,82 @@ static void spread(struct credit2_pool *pool)
     }
 }
 
-static struct vcpu *credit2_pick(struct sched_pcpu *sp, struct vcpu *prev, ns_t now)
+/* The pick that is more than going on, alone, with what cp did. */
+static __noinline struct vcpu *pick_anew(struct credit2_pool *pool, struct credit2_pcpu *cp,
+                                         struct vcpu *prev)
 {
-    struct credit2_pool *pool = credit2_pool(sp->pool);
-    struct credit2_pcpu *cp = credit2_pcpu(sp);
+    ns_t now = arch_time_now();
     struct credit2_vcpu *c = NULL;
     bool keep = false;
 
     cp->tickled = false;
     if (prev != NULL) {
         c = credit2_vcpu(prev);
-        keep = vcpu_is_runnable(prev) && sched_may_run_on(&c->sv, sp->pcpu);
+        keep = vcpu_is_runnable(prev) && sched_may_run_on(&c->sv, cp->sp.pcpu);
         book(cp, c, now);
     }
-    if (sp->slice_at == 0) {
-        sp->slice_at = NS_NEVER;
+    if (cp->sp.slice_at == 0) {
+        cp->sp.slice_at = NS_NEVER;
     }
-    if (next_burned(pool, cp) != NOBODY) {
+    uint64_t next = next_burned(pool, cp);
+    if (next != NOBODY) {
         c = pick_contended(pool, cp, prev, keep, now);
-        note(pool, cp, c);
-        spread(pool);
     } else if (keep) {
         choose(pool, cp, c, NOBODY, now);
-        note(pool, cp, c);
     } else {
         exchange(pool, cp, prev, NULL);
         c = NULL;
-        note(pool, cp, c);
     }
-    if (prev != NULL) {
-        credit2_vcpu(prev)->yields = false;
+    struct vcpu *v = c != NULL ? c->sv.vcpu : NULL;
+
+    *cp->idle = v == NULL ? *cp->idle | cp->bit : *cp->idle & ~cp->bit;
+    *cp->untimed &= ~cp->bit;
+    if (v != NULL && cp->sp.slice_at == NS_NEVER) {
+        *cp->untimed |= cp->bit;
     }
-    return c != NULL ? c->sv.vcpu : NULL;
+    if (next != NOBODY) {
+        spread(pool);
+    }
+    if (v != prev) {
+        sched_switch(&cp->sp, prev, v, now);
+    }
+    return v;
+}
+
+static struct vcpu *credit2_pick(struct sched_pcpu *sp, struct vcpu *prev)
+{
+    struct credit2_pool *pool = credit2_pool(sp->pool);
+    struct credit2_pcpu *cp = credit2_pcpu(sp);
+
+    if (heap_is_empty(&pool->waiting) && heap_is_empty(&cp->waiting)) {
+        if (prev == NULL) {
+            *cp->idle |= cp->bit; /* it may have been kicked for one that is gone again */
+            return NULL;
+        }
+        struct credit2_vcpu *c = credit2_vcpu(prev);
+
+        c->yields = false;
+        if (sp->slice_at == NS_NEVER && vcpu_is_runnable(prev) &&
+            sched_may_run_on(&c->sv, sp->pcpu)) {
+            cp->tickled = false;
+            return prev;
+        }
+    }
+    return pick_anew(pool, cp, prev);
 }
 
 /* --- vCPUs and CPUs ------------------------------------------------------- */
 
 static void credit2_pcpu_init(struct sched_pcpu *sp)
 {
-    cpumask_set(&credit2_pool(sp->pool)->idle, sp->pcpu->id);
+    struct credit2_pool *pool = credit2_pool(sp->pool);
+    struct credit2_pcpu *cp = credit2_pcpu(sp);
+    uint32_t id = sp->pcpu->id;
+
+    cp->bit = BIT(id % 64);
+    cp->idle = &pool->idle.w[id / 64];
+    cp->untimed = &pool->untimed.w[id / 64];
+    *cp->idle |= cp->bit;
 }
 
 /* Takes the mask over and finds the queue that goes with it. c is in none. */

@@ -8,6 +8,7 @@
  * nobody waits for the CPU idle instructions need not trap (v->dedicated).
  * Lock: pool->lock, held by sched.c around everything here.
  */
+#include <arch/time.h>
 #include <loam/atomic.h>
 #include <loam/hv.h>
 #include <loam/vcpu.h>
@@ -83,28 +84,35 @@ static void null_wake(struct vcpu *v) { pcpu_kick(null_vcpu(v)->home->sp.pcpu, P
 
 static void null_nothing(struct vcpu *v) {}
 
-static struct vcpu *null_pick(struct sched_pcpu *sp, struct vcpu *prev, ns_t now)
+/* True when sp may run its owner v now; if not, what has to happen first is asked for. */
+static bool can_run(struct sched_pcpu *sp, struct vcpu *v)
 {
-    struct vcpu *v = null_pcpu(sp)->owner;
+    if (v == NULL || !vcpu_is_runnable(v)) {
+        return false;
+    }
+    if (v == sp->current) {
+        return true;
+    }
+    /* Running elsewhere: that CPU was kicked when v was moved here. */
+    return !v->running &&
+           (sched_is_loadable(v, sp->pcpu) || sched_ask_holder(v->sched, PCPU_WORK_SAVE) == NULL);
+}
 
-    if (prev != NULL && prev != v && vcpu_is_runnable(prev)) {
+static struct vcpu *null_pick(struct sched_pcpu *sp, struct vcpu *prev)
+{
+    struct vcpu *owner = null_pcpu(sp)->owner;
+    struct vcpu *next = can_run(sp, owner) ? owner : NULL;
+
+    if (next == prev) {
+        return next;
+    }
+    if (prev != NULL && prev != owner && vcpu_is_runnable(prev)) {
         /* It was moved away: its new CPU waits until this one has left it. */
         atomic_store_relaxed(&prev->sched->wanted, true);
         pcpu_raise(sp->pcpu, PCPU_WORK_SAVE);
     }
-    if (v == NULL || !vcpu_is_runnable(v)) {
-        return NULL;
-    }
-    if (v == prev) {
-        return v;
-    }
-    if (v->running) {
-        return NULL; /* elsewhere still; that CPU was kicked when v was moved */
-    }
-    if (!sched_is_loadable(v, sp->pcpu) && sched_ask_holder(v->sched, PCPU_WORK_SAVE) != NULL) {
-        return NULL;
-    }
-    return v;
+    sched_switch(sp, prev, next, arch_time_now());
+    return next;
 }
 
 /* v has a new home: its CPU leaves it, the new one takes it. */

@@ -72,8 +72,11 @@ struct sched_ops {
     void (*yield)(struct vcpu *v);
     /* The CPU that held v's state gave it up and somebody asked for that. */
     void (*released)(struct vcpu *v);
-    /* What sp runs next; prev is sp->current and may not be runnable any more. */
-    struct vcpu *(*pick)(struct sched_pcpu *sp, struct vcpu *prev, ns_t now);
+    /*
+     * What sp runs next; prev is sp->current and may not be runnable any more.
+     * Calls sched_switch() if the two differ.
+     */
+    struct vcpu *(*pick)(struct sched_pcpu *sp, struct vcpu *prev);
     /* Takes the mask over into v->sched->affinity. Errors: -XEN_EBUSY no such CPU is free. */
     int (*set_affinity)(struct vcpu *v, const struct cpumask *mask);
     /* NULL: weights mean nothing here. */
@@ -99,6 +102,23 @@ static inline bool sched_is_loadable(const struct vcpu *v, const struct pcpu *p)
 
 /* now - then; 0 where two CPUs read the counter so close together that it is negative. */
 static inline ns_t ns_since(ns_t then, ns_t now) { return now > then ? now - then : 0; }
+
+/* Books that sp goes from prev to next, either may be NULL. Locks: pool->lock is held. */
+static inline void sched_switch(struct sched_pcpu *sp, struct vcpu *prev, struct vcpu *next,
+                                ns_t now)
+{
+    if (prev != NULL) {
+        prev->runtime += ns_since(prev->since, now);
+        /* Release: partner is vcpu_is_off_cpu(). */
+        atomic_store_release(&prev->running, false);
+    }
+    if (next != NULL) {
+        next->since = now;
+        next->pcpu = sp->pcpu;
+        atomic_store_release(&next->running, true);
+    }
+    sp->current = next;
+}
 
 /* Prepares sp for p. */
 void sched_pcpu_init(struct sched_pcpu *sp, struct pcpu *p, struct cpupool *pool);

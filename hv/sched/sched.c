@@ -185,22 +185,6 @@ struct pcpu *sched_ask_holder(struct sched_vcpu *sv, uint32_t work)
     return holder;
 }
 
-/* Books that sp goes from prev to next, either may be NULL. */
-static void switch_locked(struct sched_pcpu *sp, struct vcpu *prev, struct vcpu *next, ns_t now)
-{
-    if (prev != NULL) {
-        prev->runtime += ns_since(prev->since, now);
-        /* Release: partner is vcpu_is_off_cpu(). */
-        atomic_store_release(&prev->running, false);
-    }
-    if (next != NULL) {
-        next->since = now;
-        next->pcpu = sp->pcpu;
-        atomic_store_release(&next->running, true);
-    }
-    sp->current = next;
-}
-
 struct vcpu *sched_pick(struct pcpu *p)
 {
     struct sched_pcpu *sp = p->sched;
@@ -211,12 +195,7 @@ struct vcpu *sched_pick(struct pcpu *p)
     struct cpupool *pool = sp->pool;
 
     spin_lock(&pool->lock);
-    ns_t now = arch_time_now();
-    struct vcpu *prev = sp->current;
-    struct vcpu *next = pool->ops->pick(sp, prev, now);
-    if (next != prev) {
-        switch_locked(sp, prev, next, now);
-    }
+    struct vcpu *next = pool->ops->pick(sp, sp->current);
     spin_unlock(&pool->lock);
     return next;
 }
