@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the scheduler needs of the rest of the core, for its own tests: memory
- * that checks sizes, ticket locks, kicks that set bits, one timer per CPU and a
- * clock that the test owns.
- *
- * Weak, so that a program that links the real ones uses those.
+ * Hosts, domains and vCPUs for the scheduler's tests: a world of CPUs, and
+ * vCPUs that are nothing but what the scheduler looks at.
  */
 #ifndef SCHED_FAKES_H
 #define SCHED_FAKES_H
@@ -12,147 +9,51 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <arch/time.h>
 #include <loam/atomic.h>
 #include <loam/domain.h>
 #include <loam/hv.h>
-#include <loam/lock.h>
-#include <loam/mem.h>
 #include <loam/pcpu.h>
 #include <loam/sched.h>
 #include <loam/timer.h>
-#include <loam/vcpu.h>
 #include <xen/errno.h>
 
 #include "unit.h"
+#include "world.h"
 
 #define FAKE_CPUS 16
+#define FAKE_START NS_PER_S
 
-/* The test's machine. */
-static ns_t fake_now;
-static struct timer
-    *fake_timers[HV_PCPUS_MAX]; /* atomic; the preemption timer of each CPU if set */
-static uint64_t fake_timer_sets; /* atomic */
-static uint64_t fake_kicks; /* atomic; kicks that set a bit */
-static size_t fake_allocated;
+static inline ns_t fake_now(void) { return fake_machine->now; }
 
-__weak ns_t arch_time_now(void) { return atomic_load_relaxed(&fake_now); }
+/* When the timer hardware of p fires. */
+static inline ns_t fake_timer_due(const struct pcpu *p) { return p->arch.deadline; }
 
-__weak void *mem_alloc(struct hv *hv, size_t size)
-{
-    if (unit_alloc_should_fail()) {
-        return NULL;
-    }
-    size_t *block = calloc(1, size + 16);
-    *block = size;
-    fake_allocated += size;
-    return (char *)block + 16;
-}
-
-__weak void mem_free(struct hv *hv, void *p, size_t size)
-{
-    if (p == NULL) {
-        return;
-    }
-    size_t *block = (size_t *)((char *)p - 16);
-    CHECK_EQ(*block, size);
-    fake_allocated -= size;
-    free(block);
-}
-
-__weak void spin_lock(struct spinlock *l)
-{
-    uint16_t ticket = atomic_fetch_add_relaxed(&l->next, (uint16_t)1);
-
-    for (uint64_t spins = 0; atomic_load_acquire(&l->owner) != ticket; spins++) {
-        if (spins > 2000000000) {
-            fprintf(stderr, "a lock is never released\n");
-            abort();
-        }
-    }
-}
-
-__weak void spin_unlock(struct spinlock *l)
-{
-    atomic_store_release(&l->owner, (uint16_t)(l->owner + 1));
-}
-
-__weak bool spin_is_locked(const struct spinlock *l)
-{
-    return atomic_load_relaxed(&l->owner) != atomic_load_relaxed(&l->next);
-}
-
-__weak void pcpu_kick(struct pcpu *p, uint32_t work)
-{
-    if ((atomic_fetch_or(&p->work, work) & work) != work) {
-        atomic_fetch_add_relaxed(&fake_kicks, 1);
-    }
-}
-
-__weak void pcpu_raise(struct pcpu *p, uint32_t work) { atomic_fetch_or(&p->work, work); }
-
-__weak void timer_init(struct timer *t, void (*fn)(struct timer *t, struct pcpu *p))
-{
-    *t = (struct timer){ .fn = fn };
-}
-
-__weak void timer_set(struct pcpu *p, struct timer *t, ns_t deadline)
-{
-    t->node.key = deadline;
-    t->pcpu = p;
-    atomic_store_relaxed(&fake_timers[p->id], t);
-    atomic_fetch_add_relaxed(&fake_timer_sets, 1);
-}
-
-__weak void timer_stop(struct timer *t)
-{
-    if (t->pcpu != NULL) {
-        fake_timers[t->pcpu->id] = NULL;
-        t->pcpu = NULL;
-    }
-}
-
-static inline ns_t fake_timer_due(const struct pcpu *p)
-{
-    return fake_timers[p->id] != NULL ? fake_timers[p->id]->node.key : NS_NEVER;
-}
-
-static inline void fake_timer_fire(struct pcpu *p)
-{
-    struct timer *t = fake_timers[p->id];
-
-    fake_timers[p->id] = NULL;
-    t->pcpu = NULL;
-    t->fn(t, p);
-}
-
-/* A host with nr CPUs and no pool. */
+/* A host with nr CPUs and no pool, at the time FAKE_START. */
 static inline struct hv *fake_hv_create(uint32_t nr)
 {
-    struct hv *hv = calloc(1, sizeof(*hv));
+    struct world *w = world_create(nr, 4);
 
-    hv->nr_pcpus = nr;
-    for (uint32_t i = 0; i < nr; i++) {
-        hv->pcpus[i] = calloc(1, sizeof(struct pcpu));
-        hv->pcpus[i]->hv = hv;
-        hv->pcpus[i]->id = i;
-    }
-    fake_now = NS_PER_S;
-    fake_timer_sets = 0;
-    fake_kicks = 0;
-    return hv;
+    w->machine.now = FAKE_START;
+    return w->hv;
 }
 
 static inline void fake_hv_destroy(struct hv *hv)
 {
+    struct world *w = container_of(fake_machine, struct world, machine);
+
     cpupool_destroy_all(hv);
     for (uint32_t i = 0; i < hv->nr_pcpus; i++) {
         CHECK(hv->pcpus[i]->sched == NULL);
-        CHECK(fake_timers[i] == NULL);
-        free(hv->pcpus[i]);
+        CHECK(heap_is_empty(&hv->pcpus[i]->timers));
     }
-    free(hv);
-    CHECK_EQ(fake_allocated, 0);
+    world_destroy(w);
+}
+
+/* Runs the timers of p, on p. */
+static inline void fake_timer_fire(struct pcpu *p)
+{
+    fake_machine->cpu = p;
+    timer_run(p);
 }
 
 /* CPUs first..last. */

@@ -60,6 +60,7 @@ struct sim {
     ns_t wasted_max;
     bool chaos; /* pauses and affinities change at random */
     uint64_t bad;
+    uint64_t timers; /* that fired */
 };
 
 static inline uint64_t sim_random(struct sim *s, uint64_t below)
@@ -75,7 +76,7 @@ static inline uint64_t sim_random(struct sim *s, uint64_t below)
     do { \
         if (!(cond) && (s)->bad++ < 5) { \
             printf("seed %#llx, time %llu us: %s\n", (unsigned long long)(s)->first_seed, \
-                   (unsigned long long)((fake_now - NS_PER_S) / 1000), #cond); \
+                   (unsigned long long)((fake_now() - FAKE_START) / 1000), #cond); \
             unit_fail(__FILE__, __LINE__, #cond); \
         } \
     } while (0)
@@ -107,7 +108,7 @@ static inline struct sim *sim_create(uint32_t cpus, enum sched_id id, uint64_t s
         abort();
     }
     for (uint32_t i = 0; i < cpus; i++) {
-        s->cpu[i] = (struct sim_cpu){ .p = s->hv->pcpus[i], .step = SIM_WORK, .at = fake_now };
+        s->cpu[i] = (struct sim_cpu){ .p = s->hv->pcpus[i], .step = SIM_WORK, .at = fake_now() };
     }
     return s;
 }
@@ -144,10 +145,10 @@ static inline void sim_account(struct sim *s, struct sim_cpu *c)
         return;
     }
     struct sim_vcpu *sv = sim_of(s, c->p->current);
-    ns_t ran = fake_now - c->since;
+    ns_t ran = fake_now() - c->since;
 
     sv->ran += ran;
-    c->since = fake_now;
+    c->since = fake_now();
     if (sv->guest.burst != 0) {
         sv->left -= ran < sv->left ? ran : sv->left;
     }
@@ -156,7 +157,7 @@ static inline void sim_account(struct sim *s, struct sim_cpu *c)
 static inline void sim_goto(struct sim *s, struct sim_cpu *c, enum sim_step step)
 {
     c->step = step;
-    c->at = fake_now + 50 + sim_random(s, 500);
+    c->at = fake_now() + 50 + sim_random(s, 500);
 }
 
 /* The burst of the guest on c is over. */
@@ -166,7 +167,7 @@ static inline void sim_guest_stops(struct sim *s, struct sim_cpu *c, struct sim_
     if (sv->guest.pause != 0) {
         atomic_fetch_or(&sv->v->pause, VCPU_PAUSE_BLOCKED);
         /* Sometimes it wakes before its CPU has left it. */
-        sv->wake_at = fake_now + (sim_random(s, 8) == 0 ? sim_random(s, 1500) : sv->guest.pause);
+        sv->wake_at = fake_now() + (sim_random(s, 8) == 0 ? sim_random(s, 1500) : sv->guest.pause);
     } else {
         sched_yield_vcpu(sv->v);
     }
@@ -188,8 +189,9 @@ static inline void sim_work(struct sim *s, struct sim_cpu *c)
     struct pcpu *p = c->p;
     uint32_t work = atomic_exchange(&p->work, 0);
 
-    if (fake_timer_due(p) <= fake_now) {
+    if (fake_timer_due(p) <= fake_now()) {
         fake_timer_fire(p);
+        s->timers++;
     }
     if ((work & PCPU_WORK_SAVE) && p->loaded != p->current) {
         sim_save(c);
@@ -237,7 +239,7 @@ static inline void sim_load(struct sim *s, struct sim_cpu *c)
     }
     c->step = SIM_GUEST;
     c->at = NS_NEVER;
-    c->since = fake_now;
+    c->since = fake_now();
     sim_of(s, v)->runs++;
 }
 
@@ -247,8 +249,8 @@ static inline ns_t sim_cpu_due(struct sim *s, struct sim_cpu *c)
     if (c->step != SIM_GUEST && c->step != SIM_IDLE) {
         return c->at;
     }
-    if (c->p->work != 0 && c->at > fake_now + 5000) {
-        c->at = fake_now + sim_random(s, 5000);
+    if (c->p->work != 0 && c->at > fake_now() + 5000) {
+        c->at = fake_now() + sim_random(s, 5000);
     }
     ns_t due = MIN(c->p->work != 0 ? c->at : NS_NEVER, fake_timer_due(c->p));
     if (c->step == SIM_GUEST) {
@@ -257,13 +259,14 @@ static inline ns_t sim_cpu_due(struct sim *s, struct sim_cpu *c)
             due = MIN(due, c->since + sv->left);
         }
     }
-    return MAX(due, fake_now);
+    return MAX(due, fake_now());
 }
 
 static inline void sim_cpu_step(struct sim *s, struct sim_cpu *c)
 {
     struct sim_vcpu *sv;
 
+    fake_machine->cpu = c->p;
     switch (c->step) {
     case SIM_GUEST:
         sv = sim_of(s, c->p->current);
@@ -335,8 +338,8 @@ static inline void sim_watch(struct sim *s)
             sv->waits = 0;
             continue;
         }
-        sv->waits = sv->waits == 0 ? fake_now : sv->waits;
-        sv->longest = MAX(sv->longest, fake_now - sv->waits);
+        sv->waits = sv->waits == 0 ? fake_now() : sv->waits;
+        sv->longest = MAX(sv->longest, fake_now() - sv->waits);
         for (uint32_t c = 0; c < s->nr_cpus; c++) {
             could[0] |= sim_allowed(sv, c) ? BIT(c) : 0;
         }
@@ -348,17 +351,17 @@ static inline void sim_watch(struct sim *s)
             c->wasted = 0;
             continue;
         }
-        c->wasted = c->wasted == 0 ? fake_now : c->wasted;
-        s->wasted_max = MAX(s->wasted_max, fake_now - c->wasted);
+        c->wasted = c->wasted == 0 ? fake_now() : c->wasted;
+        s->wasted_max = MAX(s->wasted_max, fake_now() - c->wasted);
     }
 }
 
 static inline void sim_run(struct sim *s, ns_t duration)
 {
-    ns_t end = fake_now + duration;
-    ns_t chaos_at = s->chaos ? fake_now : NS_NEVER;
+    ns_t end = fake_now() + duration;
+    ns_t chaos_at = s->chaos ? fake_now() : NS_NEVER;
 
-    while (fake_now < end) {
+    while (fake_now() < end) {
         ns_t due = MIN(end, chaos_at);
         struct sim_cpu *cpu = NULL;
         struct sim_vcpu *waker = NULL;
@@ -378,7 +381,7 @@ static inline void sim_run(struct sim *s, ns_t duration)
                 waker = &s->vcpu[i];
             }
         }
-        fake_now = MAX(due, fake_now);
+        fake_machine->now = MAX(due, fake_now());
         for (uint32_t i = 0; i < s->nr_cpus; i++) {
             sim_account(s, &s->cpu[i]);
         }
@@ -389,7 +392,7 @@ static inline void sim_run(struct sim *s, ns_t duration)
             sim_cpu_step(s, cpu);
         } else if (due == chaos_at) {
             sim_chaos(s);
-            chaos_at = fake_now + sim_random(s, NS_PER_MS);
+            chaos_at = fake_now() + sim_random(s, NS_PER_MS);
         }
         sim_watch(s);
     }

@@ -44,6 +44,7 @@ static struct vcpu *add(struct setup *t, uint32_t id)
 /* What vcpu_next() does with a choice. */
 static struct vcpu *pick(struct pcpu *p)
 {
+    fake_machine->cpu = p;
     p->work = 0;
     struct vcpu *v = sched_pick(p);
 
@@ -89,7 +90,7 @@ static void wake_and_block(enum sched_id id)
     fake_unpause(v, VCPU_PAUSE_DOMAIN);
     CHECK_EQ(p->work, PCPU_WORK_SCHED);
     CHECK(pick(p) == v && v->running && v->pcpu == p);
-    fake_now += 5 * NS_PER_MS;
+    fake_machine->now += 5 * NS_PER_MS;
     CHECK_EQ(sched_runtime(v), 5 * NS_PER_MS);
     CHECK(pick(p) == v);
     CHECK_EQ(sched_runtime(v), 5 * NS_PER_MS);
@@ -101,7 +102,7 @@ static void wake_and_block(enum sched_id id)
     /* One that comes after it brings it back. */
     v->pause |= VCPU_PAUSE_BLOCKED;
     CHECK(pick(p) == NULL && !v->running);
-    fake_now += NS_PER_MS;
+    fake_machine->now += NS_PER_MS;
     CHECK_EQ(sched_runtime(v), 5 * NS_PER_MS);
     fake_unpause(v, VCPU_PAUSE_BLOCKED);
     CHECK_EQ(p->work, PCPU_WORK_SCHED);
@@ -126,7 +127,7 @@ static void wake_and_block(enum sched_id id)
     CHECK(pick(p) == v);
     fake_pause(v, VCPU_PAUSE_DOMAIN);
     CHECK(pick(p) == NULL);
-    CHECK_EQ(fake_timer_sets, 0);
+    CHECK_EQ(fake_timer_due(t.hv->pcpus[0]), NS_NEVER);
     teardown(&t);
 }
 
@@ -221,7 +222,7 @@ TEST(preempted_state_is_handed_over)
     CHECK_EQ(p0->work, PCPU_WORK_SCHED); /* to set its timer */
     CHECK(pick(p0) == a);
     CHECK(fake_timer_due(p0) != NS_NEVER);
-    fake_now = fake_timer_due(p0);
+    fake_machine->now = fake_timer_due(p0);
     fake_timer_fire(p0);
     CHECK_EQ(p0->work, PCPU_WORK_SCHED);
     CHECK(pick(p0) == b);
@@ -276,7 +277,7 @@ TEST(null_gives_each_vcpu_a_cpu)
     CHECK_EQ(sched_set_affinity(a, &only0), 0);
     fake_pause(a, VCPU_PAUSE_DOMAIN);
     CHECK(pick(p1) == NULL);
-    CHECK_EQ(fake_timer_sets, 0);
+    CHECK_EQ(fake_timer_due(t.hv->pcpus[0]), NS_NEVER);
     teardown(&t);
 }
 
