@@ -21,9 +21,11 @@
 
 #include <arch/guest.h>
 #include <arch/impl/fake.h>
+#include <arch/irq.h>
 #include <arch/vcpu.h>
 #include <loam/domain.h>
 #include <loam/frame.h>
+#include <loam/irq.h>
 #include <loam/mem.h>
 #include <loam/p2m.h>
 #include <loam/pcpu.h>
@@ -42,6 +44,8 @@ static inline struct world *dom_world(uint32_t nr_cpus)
 {
     struct world *w = world_create(nr_cpus, 64);
 
+    world_inject(w, false);
+    CHECK_EQ(irq_table_init(w->hv, arch_irq_count(w->hv)), 0);
     world_add_pool(w);
     return w;
 }
