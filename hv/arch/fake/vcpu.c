@@ -67,7 +67,13 @@ void arch_vcpu_sync_interrupts(struct vcpu *v)
     }
 }
 
-bool arch_vcpu_has_event(struct vcpu *v) { return atomic_load_relaxed(&v->arch.pending) != 0; }
+bool arch_vcpu_has_event(struct vcpu *v)
+{
+    if (fake_machine->on_event_check != NULL) {
+        fake_machine->on_event_check(v);
+    }
+    return atomic_load_relaxed(&v->arch.pending) != 0;
+}
 
 bool fake_guest_ack(struct vcpu *v)
 {
@@ -118,6 +124,9 @@ int arch_guest_translate(struct vcpu *v, uint64_t addr, bool write, gpa_t *out)
 {
     uint64_t a = addr - v->arch.va_base;
 
+    if (fake_machine->on_translate != NULL) {
+        fake_machine->on_translate(v, addr, write);
+    }
     if (fake_machine->cpu->loaded != v) {
         fake_violation("an address is translated for a vCPU that is not loaded on this CPU");
     }

@@ -115,6 +115,10 @@ struct fake_machine {
     /* Firmware and architecture exits of guests; NULL: inject undefined. Return enum vm_resume. */
     int (*on_firmware)(struct vcpu *v, struct vm_exit *x);
     int (*on_arch)(struct vcpu *v, struct vm_exit *x);
+    /* Optional: what other CPUs do just before an address of v's guest is translated ... */
+    void (*on_translate)(struct vcpu *v, uint64_t addr, bool write);
+    /* ... and while v, about to block, has not yet looked for a reason not to. */
+    void (*on_event_check)(struct vcpu *v);
     /* A rule of the model was broken. NULL: print and abort. */
     void (*violation)(const char *text);
     uint32_t violations;
