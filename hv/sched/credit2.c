@@ -24,7 +24,7 @@
  * Lock: pool->lock, held by sched.c around everything here but the yield. One
  * queue serves the whole pool. Where that lock becomes too hot (beyond some 16
  * CPUs), the heap in struct credit2_pool is what there would be several of, and
- * place() would choose one. docs/decisions/0003-scheduler.md says why so.
+ * place() would choose one. docs/decisions/0004-scheduler.md says why so.
  */
 #include <arch/time.h>
 #include <loam/atomic.h>
