@@ -138,6 +138,7 @@ void cpu_init(void)
     init_debug();
     isb();
     this_pcpu()->arch.hcr = sysreg_read(hcr_el2);
+    this_pcpu()->arch.vmid_generation = UINT64_MAX; /* none: not even of a domain without a VMID */
 }
 
 int arch_cpu_probe(struct hv *hv, const struct fdt *host_tree)
