@@ -212,7 +212,7 @@ int arch_host_irq(const struct hv *hv, const struct fdt *host, uint32_t node, ui
     }
     /* Private interrupts belong to CPUs and are nobody's to have. */
     if (!fdt_compatible(host, in.controller, "arm,gic-v3") || in.nr_cells < 3 ||
-        in.cells[0] != GIC_SPI || in.cells[1] + 32 >= arch_host_const(hv)->nr_irqs) {
+        in.cells[0] != GIC_SPI) {
         return -XEN_EINVAL;
     }
     *irq = in.cells[1] + 32;
