@@ -109,7 +109,8 @@ enum vm_resume vcpu_block(struct vcpu *v)
     atomic_fetch_or(&v->pause, VCPU_PAUSE_BLOCKED);
     if (arch_vcpu_has_event(v)) {
         atomic_fetch_and(&v->pause, ~(uint32_t)VCPU_PAUSE_BLOCKED);
-        return VM_RESUME;
+        /* Who added a reason in between found it paused already and kicked nobody. */
+        return vcpu_is_runnable(v) ? VM_RESUME : VM_RESCHEDULE;
     }
     trace_add(&v->pcpu->trace, TRACE_BLOCK, v->tag, 0, v->exits);
     return VM_RESCHEDULE;
