@@ -113,6 +113,7 @@ static void *take_object(struct hv *hv, struct frame *slab, size_t size)
     uint16_t index;
     char *p;
 
+    size = MAX(size, sizeof(uint16_t)); /* room for the link */
     if (slab->slab.free_list != 0) {
         index = (uint16_t)(slab->slab.free_list - 1);
         p = slab_base(hv, slab) + (size_t)index * class_size[class];
