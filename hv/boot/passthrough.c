@@ -259,6 +259,9 @@ static int device_read(struct device *dev)
     if (!fdt_node_exists(dev->host)) {
         return plan_warn(dev->pd, dev->child, PROP_PATH, "the host has no %s", path);
     }
+    if (fdt_node_eq(dev->host, fdt_stdout(&plan->host))) {
+        return plan_warn(dev->pd, dev->child, PROP_PATH, "%s is the hypervisor's console", path);
+    }
     int rc = dma_check(dev);
     if (rc == 0) {
         rc = regs_read(dev);
@@ -288,8 +291,8 @@ static int tree_open(struct plan_domain *pd)
     struct plan_devices *devices = pd->devices;
     const struct plan_range *module = &pd->module[PLAN_PARTIAL];
     if (module->size > PLAN_PARTIAL_MAX) {
-        return plan_warn(pd, NULL, prop, "%lu KiB, but at most %lu can be read",
-                         module->size / KIB, PLAN_PARTIAL_MAX / KIB);
+        return plan_warn(pd, NULL, prop, "%lu bytes are more than the %lu KiB that can be read",
+                         module->size, PLAN_PARTIAL_MAX / KIB);
     }
     devices->blob_size = (size_t)module->size;
     devices->blob = mem_alloc(pd->hv, devices->blob_size);

@@ -20,16 +20,20 @@
 
 #include <xen/errno.h>
 
+#include <loam/atomic.h>
 #include <loam/console.h>
 #include <loam/domain.h>
 #include <loam/fdt_write.h>
 #include <loam/frame.h>
 #include <loam/hv.h>
 #include <loam/irq.h>
+#include <loam/job.h>
 #include <loam/mem.h>
 #include <loam/pcpu.h>
 #include <loam/plan.h>
 #include <loam/sched.h>
+#include <loam/timer.h>
+#include <loam/vcpu.h>
 
 #include <arch/boot.h>
 #include <arch/impl/fake.h>
@@ -152,20 +156,50 @@ static inline bool board_is_busy(const struct board *b)
     return !list_is_empty(&b->hv->jobs);
 }
 
-/* Runs all CPUs until no job is left, guests do nothing. */
-static inline void board_settle(struct board *b)
+/*
+ * One pass of CPU i through the run loop. vcpu_next() cannot be used: an idle
+ * CPU stays in it as long as there are jobs, and they wait for other CPUs.
+ */
+static inline void board_pass(struct board *b, uint32_t i)
 {
-    for (uint32_t round = 0; round < 20000 && board_is_busy(b); round++) {
-        for (uint32_t i = 0; i < b->hv->nr_pcpus; i++) {
-            enum fake_stop stop = fake_run(world_cpu(&b->world, i), 2);
-            if (stop == FAKE_STOP_OFF || stop == FAKE_STOP_HALT) {
-                b->stop = stop;
-                return;
-            }
-        }
-        b->world.machine.now += NS_PER_MS / 2;
+    struct pcpu *p = world_cpu(&b->world, i);
+    uint32_t work = atomic_exchange(&p->work, 0);
+    if (p->arch.deadline <= b->world.machine.now) {
+        p->arch.deadline = NS_NEVER;
+        timer_run(p);
+    }
+    p->arch.kicked = false;
+    if ((work & PCPU_WORK_SAVE) && p->loaded != p->current) {
+        vcpu_put_loaded(p);
+    }
+    if (work & PCPU_WORK_QUIESCE) {
+        atomic_fetch_sub(&b->hv->quiesce_pending, 1);
+    }
+    p->current = sched_pick(p);
+    if (p->current && p->current != p->loaded) {
+        vcpu_put_loaded(p);
+        world_load(&b->world, p->current);
+    }
+    job_step(p);
+}
+
+static inline void board_passes(void *arg)
+{
+    struct board *b = arg;
+    for (uint32_t n = 0; n < 100000 && board_is_busy(b); n++) {
+        board_pass(b, n % b->hv->nr_pcpus);
+        b->world.machine.now += NS_PER_MS / 8;
     }
     CHECK(!board_is_busy(b));
+}
+
+/* Runs all CPUs until no job is left; guests do nothing. */
+static inline void board_settle(struct board *b)
+{
+    int stop = fake_try(board_passes, b);
+    if (stop) {
+        b->stop = (enum fake_stop)stop;
+    }
 }
 
 static inline void board_plan_start(void *arg) { plan_start(arg); }
@@ -179,6 +213,10 @@ static inline void board_run(struct board *b)
         return;
     }
     board_settle(b);
+    /* Everybody has a look at what became runnable. */
+    for (uint32_t i = 0; i < b->hv->nr_pcpus; i++) {
+        board_pass(b, i);
+    }
 }
 
 /* The guest of pd stops by itself. */
@@ -233,20 +271,27 @@ static inline void *board_ram(struct board *b, uint64_t offset)
     return b->world.machine.ram + offset;
 }
 
-static inline void board_module(struct board *b, const char *kind, uint64_t offset, uint64_t size)
+static inline void board_module_args(struct board *b, const char *kind, uint64_t offset,
+                                     uint64_t size, const char *args)
 {
     const uint64_t reg[] = { BOARD_RAM + offset, size };
     fdt_write_begin_unit(&b->w, "module", reg[0]);
     fdt_write_prop_string(&b->w, "compatible", kind);
     fdt_write_prop_u64s(&b->w, "reg", reg, 2);
-    if (strcmp(kind, "multiboot,kernel") == 0) {
-        fdt_write_prop_string(&b->w, "bootargs", "console=ttyAMA0");
+    if (args) {
+        fdt_write_prop_string(&b->w, "bootargs", args);
     }
     fdt_write_end_node(&b->w);
 }
 
+static inline void board_module(struct board *b, const char *kind, uint64_t offset, uint64_t size)
+{
+    board_module_args(b, kind, offset, size, NULL);
+}
+
 /* A kernel with a proper header; its bytes count up behind it. */
-static inline void board_kernel(struct board *b, uint64_t offset, uint64_t size)
+static inline void board_kernel_args(struct board *b, uint64_t offset, uint64_t size,
+                                     const char *args)
 {
     struct fake_kernel head = { .magic = FAKE_KERNEL_MAGIC, .offset = 0x80000, .memory = size };
     uint8_t *ram = board_ram(b, offset);
@@ -254,7 +299,12 @@ static inline void board_kernel(struct board *b, uint64_t offset, uint64_t size)
         ram[i] = (uint8_t)(i * 7);
     }
     memcpy(ram, &head, sizeof(head));
-    board_module(b, "multiboot,kernel", offset, size);
+    board_module_args(b, "multiboot,kernel", offset, size, args);
+}
+
+static inline void board_kernel(struct board *b, uint64_t offset, uint64_t size)
+{
+    board_kernel_args(b, offset, size, "console=ttyAMA0");
 }
 
 static inline void board_good_domain(struct board *b, const char *name, uint64_t kernel)
