@@ -62,6 +62,7 @@ int arch_domain_init(struct domain *d)
     }
     d->arch.sve_vq = d->config.sve_bits / 128;
     d->arch.cntvoff = sysreg_read(cntpct_el0);
+    d->arch.vttbr = UINT64_MAX; /* in no CPU: the first load gives it a VMID */
     d->arch.vcpu_hcr = HCR_GUEST | (host->has_fwb ? HCR_FWB : 0) |
                        (host->has_pauth ? HCR_API | HCR_APK : 0);
     return vintc_domain_init(d);
