@@ -7,7 +7,7 @@
 
 #define SEEDS 4
 #ifndef CROWDS
-#define CROWDS 60
+#define CROWDS 150
 #endif
 
 static const struct cpumask anywhere;
@@ -134,6 +134,43 @@ TEST(who_slept_runs_soon)
     sim_run(s, 10 * NS_PER_S);
     SIM_CHECK(s, sleeper->runs > 1100);
     SIM_CHECK(s, sleeper->longest < 2 * NS_PER_MS);
+    sim_destroy(s);
+}
+
+/* Three busy ones on two CPUs: nobody keeps a CPU to itself. */
+TEST(an_odd_one_moves_around)
+{
+    struct sim *s = sim_create(2, SCHED_CREDIT2, 0x55);
+
+    sim_domain(s, 256);
+    for (uint32_t i = 0; i < 3; i++) {
+        sim_run(s, 50 * NS_PER_MS);
+        sim_add(s, (struct sim_guest){ .domain = 0 });
+    }
+    sim_run(s, 9 * NS_PER_S);
+    for (uint32_t i = 0; i < 3; i++) {
+        SIM_CHECK(s, off_by(s->vcpu[i].ran, 6 * NS_PER_S) < 30000);
+        SIM_CHECK(s, s->vcpu[i].longest < 25 * NS_PER_MS);
+    }
+    sim_destroy(s);
+}
+
+/* Who slept for long has no more credit than who slept shortly. */
+TEST(sleep_saves_up_little_credit)
+{
+    struct sim *s = sim_create(1, SCHED_CREDIT2, 0x58);
+
+    sim_domain(s, 256);
+    struct sim_vcpu *a = sim_add(s, (struct sim_guest){ .domain = 0 });
+    struct sim_vcpu *b = sim_add(s, (struct sim_guest){ .domain = 0 });
+    struct sim_vcpu *c = sim_add(s, (struct sim_guest){ .domain = 0 });
+    fake_pause(c->v, VCPU_PAUSE_DOMAIN);
+    sim_run(s, 10 * NS_PER_S);
+    a->longest = b->longest = 0;
+    fake_unpause(c->v, VCPU_PAUSE_DOMAIN);
+    sim_run(s, 100 * NS_PER_MS);
+    SIM_CHECK(s, c->ran > 35 * NS_PER_MS && c->ran < 52 * NS_PER_MS);
+    SIM_CHECK(s, a->longest < 35 * NS_PER_MS && b->longest < 35 * NS_PER_MS);
     sim_destroy(s);
 }
 

@@ -147,6 +147,65 @@ static void affinity_errors(enum sched_id id)
 
 TEST(affinity_outside_the_pool_is_refused) { each_scheduler(affinity_errors); }
 
+TEST(yield_goes_behind_one_other)
+{
+    struct setup t;
+
+    REQUIRE(setup(&t, 1, SCHED_CREDIT2));
+    struct pcpu *p = t.hv->pcpus[0];
+    struct vcpu *a = add(&t, 0), *b = add(&t, 1);
+
+    pick(p);
+    fake_unpause(a, VCPU_PAUSE_DOMAIN);
+    CHECK(pick(p) == a);
+    fake_unpause(b, VCPU_PAUSE_DOMAIN);
+    for (uint32_t i = 0; i < 5; i++) {
+        struct vcpu *next = i % 2 == 0 ? b : a;
+
+        fake_machine->now += 10 * NS_PER_US;
+        CHECK(pick(p) == p->current); /* nobody asked for a change */
+        sched_yield_vcpu(p->current);
+        CHECK(pick(p) == next);
+        CHECK(pick(p) == next);
+    }
+    fake_pause(a, VCPU_PAUSE_DOMAIN);
+    sched_yield_vcpu(b);
+    CHECK(pick(p) == b);
+    fake_pause(b, VCPU_PAUSE_DOMAIN);
+    CHECK(pick(p) == NULL);
+    teardown(&t);
+}
+
+/* Each wake-up kicks an idle CPU of its own; without one it kicks at most one. */
+TEST(wake_ups_spread_over_idle_cpus)
+{
+    struct setup t;
+
+    REQUIRE(setup(&t, 3, SCHED_CREDIT2));
+    for (uint32_t i = 0; i < 3; i++) {
+        CHECK(pick(t.hv->pcpus[i]) == NULL);
+    }
+    for (uint32_t i = 0; i < 5; i++) {
+        uint32_t kicked = 0;
+
+        fake_unpause(add(&t, i), VCPU_PAUSE_DOMAIN);
+        for (uint32_t c = 0; c < 3; c++) {
+            kicked += t.hv->pcpus[c]->work != 0;
+        }
+        CHECK_EQ(kicked, MIN(i + 1, 3));
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        CHECK(pick(t.hv->pcpus[i]) != NULL);
+    }
+    for (uint32_t i = 0; i < 5; i++) {
+        fake_pause(t.d->vcpus[i], VCPU_PAUSE_DOMAIN);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        CHECK(pick(t.hv->pcpus[i]) == NULL);
+    }
+    teardown(&t);
+}
+
 /* State that is loaded on an idle CPU draws the vCPU there, or is given up where it may not run. */
 TEST(loaded_state_stays_where_it_is)
 {
