@@ -387,7 +387,7 @@ static void choose(struct credit2_pool *pool, struct credit2_pcpu *cp, struct cr
     set_slice(cp, c, next, now);
 }
 
-/* Takes best off its queue for cp, whose prev (or NULL) leaves. */
+/* Takes best (or NULL) off its queue for cp, where prev (or NULL) gives way and can run still. */
 static void exchange(struct credit2_pool *pool, struct credit2_pcpu *cp, struct vcpu *prev,
                      struct credit2_vcpu *best)
 {
@@ -395,7 +395,7 @@ static void exchange(struct credit2_pool *pool, struct credit2_pcpu *cp, struct 
         dequeue(best);
         atomic_store_relaxed(&best->sv.wanted, false);
     }
-    if (prev == NULL || !vcpu_is_runnable(prev)) {
+    if (prev == NULL) {
         return;
     }
     struct credit2_vcpu *c = credit2_vcpu(prev);
@@ -475,12 +475,14 @@ static __noinline struct vcpu *pick_anew(struct credit2_pool *pool, struct credi
 {
     ns_t now = arch_time_now();
     struct credit2_vcpu *c = NULL;
+    /* Asked once: a wake-up that comes after this finds it not running and not queued. */
+    struct vcpu *ready = prev != NULL && vcpu_is_runnable(prev) ? prev : NULL;
     bool keep = false;
 
     cp->tickled = false;
     if (prev != NULL) {
         c = credit2_vcpu(prev);
-        keep = vcpu_is_runnable(prev) && sched_may_run_on(&c->sv, cp->sp.pcpu);
+        keep = ready != NULL && sched_may_run_on(&c->sv, cp->sp.pcpu);
         book(cp, c, now);
     }
     if (cp->sp.slice_at == 0) {
@@ -488,11 +490,11 @@ static __noinline struct vcpu *pick_anew(struct credit2_pool *pool, struct credi
     }
     uint64_t next = next_burned(pool, cp);
     if (next != NOBODY) {
-        c = pick_contended(pool, cp, prev, keep, now);
+        c = pick_contended(pool, cp, ready, keep, now);
     } else if (keep) {
         choose(pool, cp, c, NOBODY, now);
     } else {
-        exchange(pool, cp, prev, NULL);
+        exchange(pool, cp, ready, NULL);
         c = NULL;
     }
     struct vcpu *v = c != NULL ? c->sv.vcpu : NULL;
