@@ -268,18 +268,17 @@ void domain_free_ram(struct domain *d, mfn_t m, uint64_t pages)
             done++;
             continue;
         }
-        mfn_t head = mfn_add(m, done);
-
         if (f->flags & FRAME_FLAG_CLAIMED) {
-            frame_unassign(hv, head, 0);
+            frame_unassign(hv, mfn_add(m, done), 0);
             done++;
         } else {
-            /* A block is given back whole, also when this is only its first part. */
+            /* A block is given back whole, also when this is only a part of it. */
+            mfn_t head = frame_mfn(hv, f);
             uint32_t order = f->order;
 
             frame_unassign(hv, head, order);
             frame_free(hv, head, order);
-            done += UINT64_C(1) << order;
+            done = head.n + (UINT64_C(1) << order) - m.n;
         }
     }
 }
