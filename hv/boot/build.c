@@ -13,8 +13,8 @@
 
 #include <loam/domain.h>
 #include <loam/log.h>
-#include <loam/pcpu.h>
 #include <loam/mem.h>
+#include <loam/pcpu.h>
 #include <loam/printf.h>
 #include <loam/vcpu.h>
 #include <loam/vuart.h>
@@ -32,9 +32,9 @@ static int build_affinity(struct build *b);
 static int build_devices(struct build *b);
 
 static int (*const steps[])(struct build *b) = {
-    build_domain,     build_interrupts, build_vcpus,   build_affinity,  build_ram,
-    build_devices,    build_ram_clear,  build_place,   build_kernel,    build_ramdisk,
-    guest_fdt_write,  build_fdt_store,
+    build_domain, build_interrupts, build_vcpus,     build_affinity,
+    build_ram,    build_devices,    build_ram_clear, build_place,
+    build_kernel, build_ramdisk,    guest_fdt_write, build_fdt_store,
 };
 
 int build_fail(const struct build *b, const char *prop, int rc)
@@ -108,10 +108,7 @@ static int build_affinity(struct build *b)
     return 0;
 }
 
-static int build_devices(struct build *b)
-{
-    return passthrough_map(b->pd);
-}
+static int build_devices(struct build *b) { return passthrough_map(b->pd); }
 
 /* "31 MiB" or "20 KiB". */
 static const char *size_text(char buf[24], uint64_t bytes)

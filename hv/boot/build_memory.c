@@ -27,7 +27,7 @@
 
 #include "private.h"
 
-#define CLEAR_STEP (2 * MIB)  /* about 100,000 instructions */
+#define CLEAR_STEP (2 * MIB) /* about 100,000 instructions */
 #define COPY_STEP (256 * KIB)
 #define BLOCKS_STEP 16
 #define LARGE_PAGE (2 * MIB)
@@ -256,11 +256,10 @@ int build_place(struct build *b)
         }
     }
     b->fdt_max = 0;
-    return plan_warn(b->pd, NULL, "memory",
-                     "%lu KiB is too little for kernel (%lu KiB) and ramdisk (%lu KiB)",
-                     b->pd->memory / KIB,
-                     MAX(b->pd->image.memory, b->pd->module[PLAN_KERNEL].size) / KIB,
-                     b->pd->module[PLAN_RAMDISK].size / KIB);
+    return plan_warn(
+        b->pd, NULL, "memory", "%lu KiB is too little for kernel (%lu KiB) and ramdisk (%lu KiB)",
+        b->pd->memory / KIB, MAX(b->pd->image.memory, b->pd->module[PLAN_KERNEL].size) / KIB,
+        b->pd->module[PLAN_RAMDISK].size / KIB);
 }
 
 /* Copies the next part of a module to guest-physical `to`. */

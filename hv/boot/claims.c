@@ -21,7 +21,7 @@
 #include "private.h"
 
 static const char *const kind_name[] = {
-    [CLAIM_KERNEL] = "kernel",     [CLAIM_RAMDISK] = "ramdisk", [CLAIM_PARTIAL] = "device tree",
+    [CLAIM_KERNEL] = "kernel",        [CLAIM_RAMDISK] = "ramdisk", [CLAIM_PARTIAL] = "device tree",
     [CLAIM_STATIC] = "static memory", [CLAIM_DEVICE] = "device",
 };
 

@@ -41,7 +41,7 @@ struct device {
     struct plan_domain *pd;
     struct fdt_node node; /* in the partial tree */
     struct fdt_node host; /* in the host's tree */
-    char child[64];       /* for messages */
+    char child[64]; /* for messages */
 };
 
 static bool ranges_meet(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
@@ -83,19 +83,20 @@ static int range_check(const struct device *dev, const struct plan_device_range 
     struct plan_range range = { r->hpa, r->size };
     if (r->size == 0 || !IS_ALIGNED(r->hpa | r->size | r->gpa, PAGE_SIZE) ||
         r->hpa + r->size < r->hpa || r->gpa + r->size < r->gpa) {
-        return plan_warn(dev->pd, dev->child, PROP_REG, "%#lx, %#lx, %#lx are not made of whole pages",
-                         r->hpa, r->size, r->gpa);
+        return plan_warn(dev->pd, dev->child, PROP_REG,
+                         "%#lx, %#lx, %#lx are not made of whole pages", r->hpa, r->size, r->gpa);
     }
     if (claims_touch_ram(dev->pd->hv->plan, range)) {
-        return plan_warn(dev->pd, dev->child, PROP_REG, "%#lx-%#lx is RAM", r->hpa, r->hpa + r->size);
+        return plan_warn(dev->pd, dev->child, PROP_REG, "%#lx-%#lx is RAM", r->hpa,
+                         r->hpa + r->size);
     }
     if (is_private(dev->pd->hv->plan, &range)) {
-        return plan_warn(dev->pd, dev->child, PROP_REG, "%#lx-%#lx belongs to the hypervisor", r->hpa,
-                         r->hpa + r->size);
+        return plan_warn(dev->pd, dev->child, PROP_REG, "%#lx-%#lx belongs to the hypervisor",
+                         r->hpa, r->hpa + r->size);
     }
     if (!host_node_has(dev, &range)) {
-        return plan_warn(dev->pd, dev->child, PROP_REG, "%#lx-%#lx is not in the device's reg", r->hpa,
-                         r->hpa + r->size);
+        return plan_warn(dev->pd, dev->child, PROP_REG, "%#lx-%#lx is not in the device's reg",
+                         r->hpa, r->hpa + r->size);
     }
     return 0;
 }
@@ -220,8 +221,9 @@ static int irqs_read(const struct device *dev)
 /* Properties of a device that reaches memory by itself. */
 static bool does_dma(const struct fdt *f, struct fdt_node node)
 {
-    static const char *const signs[] = { "dma-coherent", "dma-noncoherent", "dma-ranges", "iommus",
-                                         "iommu-map",    "dmas",            "memory-region" };
+    static const char *const signs[] = { "dma-coherent", "dma-noncoherent", "dma-ranges",
+                                         "iommus",       "iommu-map",       "dmas",
+                                         "memory-region" };
     for (uint32_t i = 0; i < ARRAY_SIZE(signs); i++) {
         if (fdt_has_prop(f, node, signs[i])) {
             return true;

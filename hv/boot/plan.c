@@ -77,7 +77,8 @@ static int name_read(struct plan_domain *pd)
     memcpy(pd->config.name, pd->node_name, len);
 
     const struct plan_domain *other;
-    list_for_each_entry (name_bucket(pd->hv->plan, pd->config.name), other, name_link) {
+    list_for_each_entry(name_bucket(pd->hv->plan, pd->config.name), other, name_link)
+    {
         if (strcmp(other->config.name, pd->config.name) == 0) {
             return plan_warn(pd, NULL, "name", "/chosen/%s has the name %s already",
                              other->node_name, other->config.name);
@@ -108,9 +109,9 @@ static void plan_domain_free(struct plan_domain *pd)
 
 static void domain_parse(struct plan *plan, struct fdt_node node)
 {
-    static int (*const readers[])(struct plan_domain *pd) = {
-        name_read,          plan_props_read,   plan_statics_read, plan_modules_read,
-        plan_kernel_check,  plan_affinity_read, passthrough_read, spis_check,
+    static int (*const readers[])(struct plan_domain * pd) = {
+        name_read,         plan_props_read,    plan_statics_read, plan_modules_read,
+        plan_kernel_check, plan_affinity_read, passthrough_read,  spis_check,
     };
     struct plan_domain *pd = mem_alloc(plan->hv, sizeof(*pd));
     if (!pd) {
@@ -173,7 +174,8 @@ int plan_parse(struct hv *hv, const struct fdt *host)
     struct plan *plan = hv->plan;
     uint32_t nr_nodes = 0;
     struct fdt_node node;
-    for_each_fdt_child(host, plan->chosen, node) {
+    for_each_fdt_child(host, plan->chosen, node)
+    {
         if (!fdt_compatible(host, node, "xen,domain")) {
             continue;
         }
@@ -223,12 +225,14 @@ void plan_destroy(struct hv *hv)
         return;
     }
     struct plan_domain *pd, *next;
-    list_for_each_entry_safe (&plan->domains, pd, next, link) {
+    list_for_each_entry_safe(&plan->domains, pd, next, link)
+    {
         list_remove(&pd->link);
         plan_domain_free(pd);
     }
     struct plan_pool *pool, *next_pool;
-    list_for_each_entry_safe (&plan->pools, pool, next_pool, link) {
+    list_for_each_entry_safe(&plan->pools, pool, next_pool, link)
+    {
         list_remove(&pool->link);
         mem_free(hv, pool, sizeof(*pool));
     }

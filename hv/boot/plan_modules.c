@@ -73,7 +73,8 @@ int plan_modules_read(struct plan_domain *pd)
 {
     const struct fdt *f = &pd->hv->plan->host;
     struct fdt_node node;
-    for_each_fdt_child(f, pd->node, node) {
+    for_each_fdt_child(f, pd->node, node)
+    {
         const struct module_kind *kind = module_kind(f, node);
         int rc = 0;
         if (kind) {
@@ -146,10 +147,10 @@ int plan_statics_read(struct plan_domain *pd)
 {
     const struct fdt *f = &pd->hv->plan->host;
     static const char prop[] = "xen,static-mem";
-    uint32_t ac = fdt_u32_or(f, pd->node, "#xen,static-mem-address-cells",
-                             fdt_address_cells(f, pd->node));
-    uint32_t sc = fdt_u32_or(f, pd->node, "#xen,static-mem-size-cells",
-                             fdt_size_cells(f, pd->node));
+    uint32_t ac =
+        fdt_u32_or(f, pd->node, "#xen,static-mem-address-cells", fdt_address_cells(f, pd->node));
+    uint32_t sc =
+        fdt_u32_or(f, pd->node, "#xen,static-mem-size-cells", fdt_size_cells(f, pd->node));
     uint32_t len, pair = 4 * (ac + sc);
     const uint8_t *data = fdt_prop(f, pd->node, prop, &len);
     if (!data) {

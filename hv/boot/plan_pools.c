@@ -22,7 +22,8 @@ static int cpu_of_phandle(const struct fdt *f, uint32_t phandle, uint32_t *out)
     uint32_t i = 0, boot = UINT32_MAX, found = UINT32_MAX;
     struct fdt_node cpus = fdt_find(f, "/cpus"), node;
     uint32_t ac = fdt_address_cells(f, cpus);
-    for_each_fdt_child(f, cpus, node) {
+    for_each_fdt_child(f, cpus, node)
+    {
         const char *type = fdt_string(f, node, "device_type");
         if (!type || strcmp(type, "cpu") != 0) {
             continue;
@@ -52,7 +53,8 @@ static int cpu_of_phandle(const struct fdt *f, uint32_t phandle, uint32_t *out)
 static const struct plan_pool *pool_of_cpu(const struct plan *plan, uint32_t cpu)
 {
     const struct plan_pool *pool;
-    list_for_each_entry (&plan->pools, pool, link) {
+    list_for_each_entry(&plan->pools, pool, link)
+    {
         if (cpumask_test(&pool->cpus, cpu)) {
             return pool;
         }
@@ -151,7 +153,8 @@ int plan_pools_make(struct plan *plan)
 {
     struct fdt_node node;
     int rc = 0;
-    for_each_fdt_child(&plan->host, plan->chosen, node) {
+    for_each_fdt_child(&plan->host, plan->chosen, node)
+    {
         if (rc == 0 && fdt_compatible(&plan->host, node, "xen,cpupool")) {
             rc = pool_read(plan, node);
         }
@@ -160,7 +163,8 @@ int plan_pools_make(struct plan *plan)
         rc = default_pool_add(plan);
     }
     struct plan_pool *pool;
-    list_for_each_entry (&plan->pools, pool, link) {
+    list_for_each_entry(&plan->pools, pool, link)
+    {
         if (rc == 0) {
             rc = cpupool_create(plan->hv, pool->name, pool->sched, &pool->cpus, &pool->pool);
         }
@@ -171,7 +175,8 @@ int plan_pools_make(struct plan *plan)
 const struct plan_pool *plan_pool_find(const struct plan *plan, uint32_t phandle)
 {
     const struct plan_pool *pool;
-    list_for_each_entry (&plan->pools, pool, link) {
+    list_for_each_entry(&plan->pools, pool, link)
+    {
         if (phandle == 0 || pool->phandle == phandle) {
             return pool;
         }
@@ -259,7 +264,8 @@ int plan_affinity_read(struct plan_domain *pd)
 {
     const struct fdt *f = &pd->hv->plan->host;
     struct fdt_node node;
-    for_each_fdt_child(f, pd->node, node) {
+    for_each_fdt_child(f, pd->node, node)
+    {
         int rc = fdt_compatible(f, node, "xen,vcpu") ? vcpu_read(pd, node) : 0;
         if (rc) {
             return rc;

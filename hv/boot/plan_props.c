@@ -194,7 +194,8 @@ int plan_props_read(struct plan_domain *pd)
     pd->config.weight = SCHED_WEIGHT_DEFAULT;
     pd->pool = plan_pool_find(pd->hv->plan, 0);
     struct fdt_prop p;
-    for_each_fdt_prop(f, pd->node, p) {
+    for_each_fdt_prop(f, pd->node, p)
+    {
         const struct prop_reader *reader = reader_find(p.name);
         if (!reader) {
             plan_warn(pd, NULL, p.name, "unknown property, ignored");

@@ -33,10 +33,10 @@
 
 #include <arch/guest.h>
 
-#define PLAN_BANKS_MAX 16        /* ranges of RAM of one domain */
-#define PLAN_RAM_MAX 64          /* ranges of RAM of the machine */
+#define PLAN_BANKS_MAX 16 /* ranges of RAM of one domain */
+#define PLAN_RAM_MAX 64 /* ranges of RAM of the machine */
 #define PLAN_NAME_BUCKETS 128
-#define PLAN_SPIS_MAX 988        /* Arm IHI 0069 2.2: INTIDs 32..1019; others have no more */
+#define PLAN_SPIS_MAX 988 /* Arm IHI 0069 2.2: INTIDs 32..1019; others have no more */
 #define PLAN_PARTIAL_MAX (512 * KIB) /* partial device tree */
 
 enum plan_module_kind { PLAN_KERNEL, PLAN_RAMDISK, PLAN_PARTIAL, PLAN_MODULES };
@@ -58,7 +58,7 @@ struct plan_affinity {
 struct plan_pool {
     struct list_node link;
     struct cpupool *pool; /* NULL until it is made */
-    uint32_t phandle;     /* 0: none */
+    uint32_t phandle; /* 0: none */
     enum sched_id sched;
     struct cpumask cpus;
     char name[DOMAIN_NAME_MAX];
@@ -77,7 +77,7 @@ struct plan_device_irq {
 /* What a partial device tree gives to a domain. */
 struct plan_devices {
     struct fdt tree; /* opened on `blob` */
-    void *blob;      /* our copy of the module */
+    void *blob; /* our copy of the module */
     size_t blob_size;
     struct plan_device_range *range;
     uint32_t nr_ranges, ranges_max;
@@ -89,11 +89,11 @@ struct plan_devices {
 /* One boot-time domain. */
 struct plan_domain {
     struct hv *hv;
-    struct list_node link;      /* in plan->domains */
+    struct list_node link; /* in plan->domains */
     struct list_node name_link; /* in plan->names */
     struct fdt_node node;
-    const char *node_name;      /* in the host's tree */
-    const char *bootargs;       /* in the host's tree, or NULL */
+    const char *node_name; /* in the host's tree */
+    const char *bootargs; /* in the host's tree, or NULL */
     struct domain_config config;
     const struct plan_pool *pool;
     uint64_t memory; /* bytes */
@@ -109,14 +109,14 @@ struct plan_domain {
 
     /* life */
     struct domain *domain; /* with the creator's reference; NULL while there is none */
-    struct build *build;   /* while it is being built */
+    struct build *build; /* while it is being built */
     struct job job;
     struct plan_life {
         struct timer delay; /* before a restart */
         ns_t started;
-        uint32_t restarts;   /* done so far */
+        uint32_t restarts; /* done so far */
         uint32_t short_runs; /* in a row that ended soon */
-        bool again;          /* build it anew after it was taken apart */
+        bool again; /* build it anew after it was taken apart */
     } life;
 };
 
@@ -132,7 +132,7 @@ struct plan_claim {
 
 struct plan {
     struct hv *hv;
-    struct fdt host;        /* the blob stays mapped and reserved */
+    struct fdt host; /* the blob stays mapped and reserved */
     struct fdt_node chosen;
     struct list domains;
     struct list names[PLAN_NAME_BUCKETS];
@@ -145,7 +145,7 @@ struct plan {
     uint32_t nr_irqs;
     uint32_t nr_domains;
     struct list_node *next; /* [hv->lock] the domain whose first build has not begun, or the head */
-    uint32_t alive;       /* atomic: domains that run, are built or wait for a restart */
+    uint32_t alive; /* atomic: domains that run, are built or wait for a restart */
     struct build *filler; /* atomic: the one build that takes RAM now, so that none takes half */
 };
 
@@ -239,11 +239,11 @@ struct build_bank {
 struct build {
     struct plan_domain *pd;
     struct domain *d;
-    uint32_t step;   /* index in the table of steps */
-    int error;       /* why it is being taken apart again, 0: it is not */
+    uint32_t step; /* index in the table of steps */
+    int error; /* why it is being taken apart again, 0: it is not */
     uint64_t cursor; /* of the step: bytes or index done */
-    uint32_t order;  /* largest block of RAM that may still be found */
-    uint32_t range;  /* of static memory: index */
+    uint32_t order; /* largest block of RAM that may still be found */
+    uint32_t range; /* of static memory: index */
     uint32_t nr_banks;
     struct build_bank bank[PLAN_BANKS_MAX];
     uint64_t kernel_gpa, ramdisk_gpa, fdt_gpa;

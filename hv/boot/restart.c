@@ -10,7 +10,7 @@
  * A reset counts as a crash because a kernel that panics asks for one. The
  * stopped domain is taken apart by a job in either case: its memory is of no
  * use to anyone. A domain that stops again within a second waits before it
- * is built, twice as long each time, up to a tenth of a second. When no domain
+ * is built, twice as long each time, up to 64 ms. When no domain
  * is left the machine goes off.
  */
 #include <xen/errno.h>

@@ -148,7 +148,8 @@ static inline bool board_begin(struct board *b)
 static inline bool board_is_busy(const struct board *b)
 {
     struct plan_domain *pd;
-    list_for_each_entry (&b->hv->plan->domains, pd, link) {
+    list_for_each_entry(&b->hv->plan->domains, pd, link)
+    {
         if (pd->life.delay.pcpu) {
             return true;
         }
@@ -233,7 +234,8 @@ static inline void board_end(struct board *b)
     struct plan_domain *pd;
     world_inject(&b->world, false);
     if (board_first(b)) {
-        list_for_each_entry (&b->hv->plan->domains, pd, link) {
+        list_for_each_entry(&b->hv->plan->domains, pd, link)
+        {
             pd->restart = RESTART_NEVER;
             if (pd->domain) {
                 board_stop(b, pd, SHUTDOWN_POWEROFF);
@@ -379,7 +381,8 @@ static inline struct plan_domain *board_planned(const struct board *b, const cha
     if (!b->hv->plan) {
         return NULL;
     }
-    list_for_each_entry (&b->hv->plan->domains, pd, link) {
+    list_for_each_entry(&b->hv->plan->domains, pd, link)
+    {
         if (strcmp(pd->config.name, name) == 0) {
             return pd;
         }

@@ -46,7 +46,8 @@ static bool is_zero_at(struct domain *d, uint64_t gpa_start, uint64_t size)
     return true;
 }
 
-static bool guest_tree_open(struct board *b, struct domain *d, uint64_t at, struct fdt *f, void **blob)
+static bool guest_tree_open(struct board *b, struct domain *d, uint64_t at, struct fdt *f,
+                            void **blob)
 {
     *blob = calloc(1, 65536);
     return guest_phys_read(d, *blob, gpa(at), 32768) == 0 && fdt_open(f, *blob, 65536) == 0;
@@ -138,7 +139,8 @@ TEST(restart_policies)
         { "on-crash", SHUTDOWN_SUSPEND, "dom d: suspended: stays down", false },
         { "on-crash", SHUTDOWN_REBOOT, "dom d: asked for a reset: restarting (1)", true },
         { "on-crash", SHUTDOWN_CRASH, "dom d: crashed: restarting (1)", true },
-        { "on-crash", SHUTDOWN_WATCHDOG, "dom d: was stopped by its watchdog: restarting (1)", true },
+        { "on-crash", SHUTDOWN_WATCHDOG, "dom d: was stopped by its watchdog: restarting (1)",
+          true },
         { "always", SHUTDOWN_POWEROFF, "dom d: powered off: restarting (1)", true },
         { "always", SHUTDOWN_REBOOT, "dom d: asked for a reset: restarting (1)", true },
         { "always", SHUTDOWN_CRASH, "dom d: crashed: restarting (1)", true },
@@ -292,9 +294,7 @@ TEST(many_domains_until_memory_ends)
     REQUIRE(board_parse(&b));
     board_run(&b);
     struct plan_domain *pd;
-    list_for_each_entry (&b.hv->plan->domains, pd, link) {
-        running += pd->domain ? 1 : 0;
-    }
+    list_for_each_entry(&b.hv->plan->domains, pd, link) { running += pd->domain ? 1 : 0; }
     CHECK(running >= 25 && running < 32);
     CHECK_EQ(board_warnings(&b), 60 - running);
     CHECK_EQ(b.hv->plan->alive, running);
@@ -321,7 +321,8 @@ TEST_ALLOC(static_memory_in_the_guest_map)
                  (BOARD_RAM + 0x9ff000) >> PAGE_SHIFT);
         CHECK_EQ(p2m_lookup(pd->domain, gpa_to_gfn(gpa(GUEST_RAM + 0x200000)), &type, NULL).n,
                  (BOARD_RAM + 0x2003000) >> PAGE_SHIFT);
-        CHECK(mfn_is_none(p2m_lookup(pd->domain, gpa_to_gfn(gpa(GUEST_RAM + 0x301000)), NULL, NULL)));
+        CHECK(
+            mfn_is_none(p2m_lookup(pd->domain, gpa_to_gfn(gpa(GUEST_RAM + 0x301000)), NULL, NULL)));
         CHECK_EQ(pd->domain->pages, 0x301);
         uint64_t avail = b.hv->frames.avail;
         world_inject(&b.world, false);

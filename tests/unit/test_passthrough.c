@@ -81,7 +81,8 @@ static void end_domain(struct board *b, uint32_t i, const struct node *nodes, si
     board_end_domain(b);
 }
 
-static const struct node rtc = { .name = "rtc", .path = "/rtc@9010000",
+static const struct node rtc = { .name = "rtc",
+                                 .path = "/rtc@9010000",
                                  .reg = { BOARD_RTC, 0x1000, 0x10000000 } };
 static const struct node disks[] = {
     { .name = "disk0", .path = "/disk@a000000", .reg = { BOARD_DISK, 0x1000, BOARD_DISK } },
@@ -171,7 +172,9 @@ TEST(what_is_refused)
           "passthrough/n: xen,path: /uart@9000000 is the hypervisor's console" },
         { { .name = "n", .path = "/timer@9020000", .reg = { BOARD_TIMER, 0x1000, BOARD_TIMER } },
           "passthrough/n: interrupts: 5 is no shared interrupt of this machine" },
-        { { .name = "n", .path = "/rtc@9010000", .reg = { BOARD_RTC, 0x1000, BOARD_RTC },
+        { { .name = "n",
+            .path = "/rtc@9010000",
+            .reg = { BOARD_RTC, 0x1000, BOARD_RTC },
             .no_force = true },
           "xen,force-assign-without-iommu: missing, and no IOMMU guards the device" },
         { { .name = "n", .path = "/disk@a000000", .reg = { BOARD_DISK, 0x1000, BOARD_DISK } },
@@ -226,9 +229,11 @@ TEST(a_device_goes_to_one_domain)
 /* Guest addresses are only checked against the domain when it is built. */
 TEST(guest_addresses_that_are_taken)
 {
-    const struct node in_ram = { .name = "n", .path = "/rtc@9010000",
+    const struct node in_ram = { .name = "n",
+                                 .path = "/rtc@9010000",
                                  .reg = { BOARD_RTC, 0x1000, 0x40001000 } };
-    const struct node in_uart = { .name = "n", .path = "/disk@a000000",
+    const struct node in_uart = { .name = "n",
+                                  .path = "/disk@a000000",
                                   .reg = { BOARD_DISK, 0x1000, 0x22000000 } };
     struct board b;
     REQUIRE(board_begin(&b));
@@ -270,8 +275,9 @@ TEST(partial_trees_with_faults)
     CHECK_EQ(b.hv->plan->nr_domains, 0);
     CHECK(board_says(&b, "/chosen/broken: multiboot,device-tree: "));
     CHECK(board_says(&b, " at byte 0"));
-    CHECK(board_says(&b, "/chosen/huge: multiboot,device-tree: 524289 bytes are more than the 512 KiB "
-                         "that can be read"));
+    CHECK(board_says(&b,
+                     "/chosen/huge: multiboot,device-tree: 524289 bytes are more than the 512 KiB "
+                     "that can be read"));
     CHECK(board_says(&b, "/chosen/none: multiboot,device-tree: the tree has no /passthrough node"));
     board_end(&b);
 }

@@ -106,7 +106,8 @@ TEST(a_bad_property_costs_its_domain)
     static const struct refusal refusals[] = {
         { "memory", U64, 0, NULL, "memory: 0 KiB is no multiple of a page, 4 KiB" },
         { "memory", U64, 4098, NULL, "memory: 4098 KiB is no multiple of a page, 4 KiB" },
-        { "memory", U64, 1ull << 40, NULL, "memory: 1099511627776 KiB is more than this machine has" },
+        { "memory", U64, 1ull << 40, NULL,
+          "memory: 1099511627776 KiB is more than this machine has" },
         { "memory", CELLS3, 0, NULL, "memory: must be one number of two cells, in KiB" },
         { "memory", EMPTY, 0, NULL, "memory: must be one number of two cells, in KiB" },
         { "cpus", U32, 0, NULL, "cpus: 0 is not between 1 and 128" },
@@ -126,7 +127,8 @@ TEST(a_bad_property_costs_its_domain)
         { "domain-cpupool", U32, 0, NULL, "domain-cpupool: 0 is the phandle of no CPU pool" },
         { "domain-cpupool", U64, 0, NULL, "domain-cpupool: must be the phandle of a CPU pool" },
         { "#address-cells", U32, 3, NULL, "#address-cells: 3 is not between 1 and 2" },
-        { "xen,static-mem", U32, 3, NULL, "xen,static-mem: must be addresses and sizes of 2 and 2" },
+        { "xen,static-mem", U32, 3, NULL,
+          "xen,static-mem: must be addresses and sizes of 2 and 2" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
         const struct refusal *r = &refusals[i];
@@ -408,10 +410,15 @@ TEST(cpu_lists)
     static const struct {
         const char *text;
         uint64_t low, high;
-    } good[] = { { "0", 1, 0 }, { "0-3,5", 0x2f, 0 }, { "7,1", 0x82, 0 }, { "63-64", 1ull << 63, 1 },
+    } good[] = { { "0", 1, 0 },
+                 { "0-3,5", 0x2f, 0 },
+                 { "7,1", 0x82, 0 },
+                 { "63-64", 1ull << 63, 1 },
                  { "127", 0, 1ull << 63 } };
-    static const char *const bad[] = { "", ",", "1,", "-", "1-", "-1", "3-1", "a", "1a", "128",
-                                       "99999999999999999999", "1 ", "1--2", "1-2-3" };
+    static const char *const bad[] = {
+        "",   ",",    "1,",   "-", "1-", "-1", "3-1", "a", "1a", "128", "99999999999999999999",
+        "1 ", "1--2", "1-2-3"
+    };
     struct cpumask mask;
     for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
         CHECK_EQ(cpu_list_parse(good[i].text, &mask), 0);
