@@ -9,7 +9,7 @@
  * - A block's buddy therefore is free as a whole exactly when the record at
  *   the buddy's first frame says FRAME_FREE with the same order.
  * - A record is read only where its area's bit in `ready` is set; setting the
- *   bit clears the area's records. Areas hold 512 records or, where the
+ *   bit clears the area's records. Areas hold 64 records or, where the
  *   table describes more than FRAME_AREAS_MAX such areas, some power of two more.
  * - Free memory is `avail` frames; `total` is what was added and not claimed.
  *
@@ -29,7 +29,7 @@
 
 #include "poison.h"
 
-#define AREA_SHIFT_MIN 9
+#define AREA_SHIFT_MIN 6
 #define SMALL_ORDER 9 /* below it: hypervisor's memory, gathered at upper ends */
 
 static struct frame *record(struct frames *f, mfn_t m) { return &f->table[m.n - f->base.n]; }

@@ -17,8 +17,8 @@
 #include <loam/hv.h>
 #include <loam/log.h>
 #include <loam/mem.h>
-#include <loam/string.h>
 #include <loam/pcpu.h>
+#include <loam/string.h>
 #include <xen/errno.h>
 
 #include "poison.h"
@@ -96,7 +96,7 @@ static struct frame *find_slab(struct hv *hv, uint32_t class)
 
     /* The mapping stays as long as the slab. */
     mem_poison(frame_map_local(hv, m), PAGE_SIZE);
-    slab->slab.size_class = (uint16_t)class;
+    slab->slab.size_class = (uint16_t) class;
     list_push_front(partial, &slab->link);
     return slab;
 }

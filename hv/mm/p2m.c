@@ -16,6 +16,8 @@
  * - A table is published before an entry points to it, and freed only after a
  *   flush of what it covered.
  * - No table but the root is empty.
+ * - p2m.found is what the tables say, or empty: it is emptied before an entry
+ *   becomes invalid.
  *
  * While a block is being split its addresses are unmapped for a moment: an
  * architecture looks a faulting address up before it takes the fault seriously.
@@ -112,8 +114,7 @@ static uint32_t leaf_level(const struct stage2_format *fmt, gfn_t g, mfn_t m, ui
     for (uint32_t l = fmt->levels - 1u; l > 0; l--) {
         uint64_t size = level_pages(fmt, l);
 
-        if ((fmt->block_levels & (1u << l)) != 0 && pages >= size &&
-            IS_ALIGNED(g.n | m.n, size)) {
+        if ((fmt->block_levels & (1u << l)) != 0 && pages >= size && IS_ALIGNED(g.n | m.n, size)) {
             return l;
         }
     }
@@ -144,7 +145,7 @@ static void entry_set(struct domain *d, const struct walk *w, uint64_t pte)
     frame_unmap(d->hv, entry);
 }
 
-/* Walks to `level`, making the tables on the way. Errors: -XEN_ENOMEM, -XEN_EEXIST a leaf is there. */
+/* Walks to `level`, making tables. Errors: -XEN_ENOMEM, -XEN_EEXIST a leaf is in the way. */
 static int walk_make(struct domain *d, const struct stage2_format *fmt, gfn_t g, uint32_t level,
                      struct walk *w)
 {
@@ -362,8 +363,7 @@ static void split_block(struct domain *d, const struct stage2_format *fmt, const
 }
 
 /* Splits blocks until one begins at g or nothing is mapped there; tables come from `spare`. */
-static void split_at(struct domain *d, const struct stage2_format *fmt, gfn_t g,
-                     struct list *spare)
+static void split_at(struct domain *d, const struct stage2_format *fmt, gfn_t g, struct list *spare)
 {
     struct walk w;
 
@@ -376,8 +376,7 @@ static void split_at(struct domain *d, const struct stage2_format *fmt, gfn_t g,
 }
 
 /* Invalidates the leaves of [g, g + pages), where no block crosses an end. */
-static void clear_leaves(struct domain *d, const struct stage2_format *fmt, gfn_t g,
-                         uint64_t pages)
+static void clear_leaves(struct domain *d, const struct stage2_format *fmt, gfn_t g, uint64_t pages)
 {
     uint64_t end = g.n + pages;
     struct walk w;
@@ -422,6 +421,7 @@ int p2m_unmap(struct domain *d, gfn_t g, uint64_t pages)
     }
     if (rc == 0) {
         /* point of no return */
+        d->p2m.found.pages = 0;
         split_at(d, fmt, g, &spare);
         split_at(d, fmt, gfn_add(g, pages), &spare);
         clear_leaves(d, fmt, g, pages);
@@ -432,25 +432,44 @@ int p2m_unmap(struct domain *d, gfn_t g, uint64_t pages)
     return rc;
 }
 
-mfn_t p2m_lookup_locked(struct domain *d, gfn_t g, enum p2m_type *type, uint32_t *order)
+/* Walks to the block that g is in; false: nothing is mapped there. */
+static bool find_block(struct domain *d, gfn_t g, struct p2m_block *b)
 {
     const struct stage2_format *fmt = arch_stage2_format(d->hv);
     struct walk w;
 
     if (!range_is_valid(fmt, g, 1)) {
-        return MFN_NONE;
+        return false;
     }
     walk_to(d, fmt, g, 0, &w);
     if (!is_leaf(w.pte, w.level)) {
+        return false;
+    }
+    *b = (struct p2m_block){
+        .gfn = gfn(ALIGN_DOWN(g.n, level_pages(fmt, w.level))),
+        .mfn = arch_stage2_mfn(w.pte),
+        .pages = level_pages(fmt, w.level),
+        .order = level_order(fmt, w.level),
+        .type = arch_stage2_type(w.pte),
+    };
+    return true;
+}
+
+mfn_t p2m_lookup_locked(struct domain *d, gfn_t g, enum p2m_type *type, uint32_t *order)
+{
+    struct p2m_block *b = &d->p2m.found;
+
+    /* A hypercall's copies in and out, and those of the next one, are in one block as a rule. */
+    if (g.n - b->gfn.n >= b->pages && !find_block(d, g, b)) {
         return MFN_NONE;
     }
     if (type != NULL) {
-        *type = arch_stage2_type(w.pte);
+        *type = b->type;
     }
     if (order != NULL) {
-        *order = level_order(fmt, w.level);
+        *order = b->order;
     }
-    return mfn_add(arch_stage2_mfn(w.pte), g.n & (level_pages(fmt, w.level) - 1));
+    return mfn_add(b->mfn, g.n - b->gfn.n);
 }
 
 mfn_t p2m_lookup(struct domain *d, gfn_t g, enum p2m_type *type, uint32_t *order)
@@ -500,7 +519,8 @@ bool p2m_next(struct domain *d, gfn_t *g, mfn_t *m, enum p2m_type *type, uint64_
     return found;
 }
 
-/* Sets w->index and w->pte to the first table entry at or after the cursor; false: none in w->table. */
+/* Sets w->index and w->pte to the first table entry at or after the cursor; false: there is none.
+ */
 static bool find_table(struct domain *d, const struct stage2_format *fmt, struct walk *w)
 {
     uint64_t *entry = frame_map_local(d->hv, w->table);
@@ -565,6 +585,7 @@ int p2m_teardown(struct domain *d)
         return 0;
     }
     spin_lock(&p->lock);
+    p->found.pages = 0;
     if (p->teardown.n == 0) {
         arch_stage2_flush_all(d);
     }

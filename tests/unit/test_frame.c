@@ -423,8 +423,7 @@ static void model_claim(struct model *m, uint32_t h)
 static void model_free(struct model *m, uint32_t h)
 {
     /* All of it, or one end. */
-    uint64_t pages = next_random(m) & 1 ? m->hold[h].pages
-                                        : next_random(m) % m->hold[h].pages + 1;
+    uint64_t pages = next_random(m) & 1 ? m->hold[h].pages : next_random(m) % m->hold[h].pages + 1;
     mfn_t at = mfn_add(m->w.hv->frames.base, m->hold[h].first);
 
     if (m->hold[h].claimed) {

@@ -64,8 +64,12 @@ TEST(bytes_arrive_across_pages)
         uint64_t at;
         size_t size;
     } copies[] = {
-        { 0, 16 }, { PAGE_SIZE - 8, 16 }, { 5, 3 * PAGE_SIZE - 10 }, { PAGE_SIZE, PAGE_SIZE },
-        { RAM_END - RAM - 1, 1 }, { 7, 0 },
+        { 0, 16 },
+        { PAGE_SIZE - 8, 16 },
+        { 5, 3 * PAGE_SIZE - 10 },
+        { PAGE_SIZE, PAGE_SIZE },
+        { RAM_END - RAM - 1, 1 },
+        { 7, 0 },
     };
 
     REQUIRE(begin(&g));
@@ -146,9 +150,14 @@ TEST(clearing_touches_what_was_asked_for)
     static const struct {
         uint64_t at, size;
     } ranges[] = {
-        { 0, PAGES *PAGE_SIZE }, { 1, 100 }, { PAGE_SIZE - 1, 2 }, { 100, 5 * PAGE_SIZE },
-        { 3 * PAGE_SIZE, PAGE_SIZE }, { 3 * PAGE_SIZE, PAGE_SIZE + 1 }, { 9, 0 },
-        { 4095, PAGES *PAGE_SIZE - 4096 },
+        { 0, PAGES * PAGE_SIZE },
+        { 1, 100 },
+        { PAGE_SIZE - 1, 2 },
+        { 100, 5 * PAGE_SIZE },
+        { 3 * PAGE_SIZE, PAGE_SIZE },
+        { 3 * PAGE_SIZE, PAGE_SIZE + 1 },
+        { 9, 0 },
+        { 4095, PAGES * PAGE_SIZE - 4096 },
     };
 
     REQUIRE(begin(&g));

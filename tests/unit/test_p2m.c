@@ -111,6 +111,19 @@ TEST(bad_arguments_change_nothing)
     END();
 }
 
+TEST(every_bit_of_an_address_counts)
+{
+    BEGIN(1);
+    for (uint32_t bit = 0; bit < 28; bit++) {
+        CHECK_EQ(p2m_map(d, gfn(UINT64_C(1) << bit), mfn(1000 + bit), 1, P2M_RAM_RW), 0);
+    }
+    CHECK(mfn_is_none(p2m_lookup(d, gfn(0), NULL, NULL)));
+    for (uint32_t bit = 0; bit < 28; bit++) {
+        CHECK_EQ(p2m_lookup(d, gfn(UINT64_C(1) << bit), NULL, NULL).n, 1000u + bit);
+    }
+    END();
+}
+
 TEST(what_is_mapped_stays)
 {
     BEGIN(1);
@@ -211,7 +224,9 @@ TEST(next_finds_every_block)
     static const struct {
         uint64_t g, m, pages;
     } map[] = {
-        { 3, 1000, 2 }, { SIZE_2M, 4 * SIZE_2M, SIZE_2M }, { 5 * SIZE_1G, SIZE_1G, SIZE_1G },
+        { 3, 1000, 2 },
+        { SIZE_2M, 4 * SIZE_2M, SIZE_2M },
+        { 5 * SIZE_1G, SIZE_1G, SIZE_1G },
     };
     uint64_t total = 0, blocks = 0;
     gfn_t g = gfn(0);

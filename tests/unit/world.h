@@ -25,11 +25,11 @@ struct world {
     struct hv *hv;
     struct pcpu *boot;
     struct frame *table;
-    uint64_t mem_base;      /* mem_used() when nothing of the test is there */
-    uint64_t avail_base;    /* free frames then */
+    uint64_t mem_base; /* mem_used() when nothing of the test is there */
+    uint64_t avail_base; /* free frames then */
     bool has_pool;
-    bool expect_violation;  /* they are counted in machine.violations only */
-    const char *violation;  /* text of the last one */
+    bool expect_violation; /* they are counted in machine.violations only */
+    const char *violation; /* text of the last one */
 };
 
 void world_init(struct world *w, uint32_t nr_cpus, uint32_t ram_mib);

@@ -6,10 +6,10 @@
  * jumps out of the run in progress to fake_run() or fake_try(). Whatever it
  * held stays held: the world is only good for looking at afterwards.
  */
+#include <sanitizer/asan_interface.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sanitizer/asan_interface.h>
 #include <sys/mman.h>
 
 #include <arch/boot.h>
@@ -171,7 +171,4 @@ int fake_try(void (*fn)(void *arg), void *arg)
     return why;
 }
 
-void arch_vcpu_enter(struct pcpu *p, struct vcpu *v)
-{
-    fake_stop(run_guests(p, v, UINT32_MAX));
-}
+void arch_vcpu_enter(struct pcpu *p, struct vcpu *v) { fake_stop(run_guests(p, v, UINT32_MAX)); }

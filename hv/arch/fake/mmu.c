@@ -62,7 +62,7 @@ void arch_cache_clean(const void *va, size_t size)
     uint8_t *s = fake_shadow(p);
 
     for (; size != 0 && p < end; p++) {
-        *s++ = (uint8_t)~*p;
+        *s++ = (uint8_t) ~*p;
     }
 }
 

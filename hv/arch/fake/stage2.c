@@ -178,10 +178,7 @@ void arch_stage2_flush(struct domain *d, gfn_t g, uint64_t pages)
     }
 }
 
-void arch_stage2_flush_all(struct domain *d)
-{
-    arch_stage2_flush(d, gfn(0), UINT64_C(1) << 52);
-}
+void arch_stage2_flush_all(struct domain *d) { arch_stage2_flush(d, gfn(0), UINT64_C(1) << 52); }
 
 /* Entry as a walk by hardware finds it. */
 static uint64_t fake_pte(uint64_t *slot)
@@ -243,8 +240,8 @@ static void *translate(struct vcpu *v, gpa_t a, bool write)
             hit = e;
         }
     }
-    if (hit != NULL && (!mapped || now.type != hit->type ||
-                        now.mfn.n - now.gfn.n != hit->mfn.n - hit->gfn.n)) {
+    if (hit != NULL &&
+        (!mapped || now.type != hit->type || now.mfn.n - now.gfn.n != hit->mfn.n - hit->gfn.n)) {
         fake_violation("a stale translation is used: a flush is missing");
     }
     if (!mapped || (write && now.type == P2M_RAM_RO)) {
@@ -276,7 +273,7 @@ static bool guest_access(struct vcpu *v, gpa_t a, void *buf, size_t size, enum a
         if (how == WRITE) {
             *p = bytes[i];
         } else {
-            bytes[i] = how == READ ? *p : (uint8_t)~*fake_shadow(p);
+            bytes[i] = how == READ ? *p : (uint8_t) ~*fake_shadow(p);
         }
     }
     return true;

@@ -13,10 +13,7 @@
 
 #include "fake.h"
 
-int arch_domain_init(struct domain *d)
-{
-    return d->config.sve_bits == 0 ? 0 : -XEN_EOPNOTSUPP;
-}
+int arch_domain_init(struct domain *d) { return d->config.sve_bits == 0 ? 0 : -XEN_EOPNOTSUPP; }
 
 void arch_domain_fini(struct domain *d) {}
 int arch_vcpu_init(struct vcpu *v) { return 0; }

@@ -21,7 +21,7 @@
 struct domain;
 struct hv;
 
-#define FRAME_ORDER_MAX 18   /* 1 GiB blocks are the largest allocation */
+#define FRAME_ORDER_MAX 18 /* 1 GiB blocks are the largest allocation */
 #define FRAME_EXTENTS_MAX 64 /* ranges of machine memory that boot may hand over */
 #define FRAME_AREAS_MAX 32768 /* bits that say which records are initialised */
 
@@ -29,31 +29,31 @@ struct hv;
 enum frame_state {
     FRAME_NONE = 0, /* no head: inside a block, or never handed over */
     FRAME_FREE,
-    FRAME_HV,       /* used by the hypervisor */
-    FRAME_GUEST,    /* RAM of a domain */
+    FRAME_HV, /* used by the hypervisor */
+    FRAME_GUEST, /* RAM of a domain */
     FRAME_RESERVED, /* claimed: modules, static memory */
 };
 
 /* One per machine frame; 32 bytes. */
 struct frame {
     union {
-        struct list_node link;    /* FRAME_FREE: in frames.free; FRAME_HV: the user's */
+        struct list_node link; /* FRAME_FREE: in frames.free; FRAME_HV: the user's */
         struct {
             struct domain *owner; /* FRAME_GUEST */
-            uint32_t type_count;  /* room for the types that PV guests need */
+            uint32_t type_count; /* room for the types that PV guests need */
             uint32_t type;
         };
     };
     uint32_t count; /* references; 0 when free */
-    uint8_t state;  /* enum frame_state */
-    uint8_t order;  /* of the block whose head this is */
-    uint8_t node;   /* NUMA node */
-    uint8_t flags;  /* FRAME_FLAG_* */
+    uint8_t state; /* enum frame_state */
+    uint8_t order; /* of the block whose head this is */
+    uint8_t node; /* NUMA node */
+    uint8_t flags; /* FRAME_FLAG_* */
     union {
         uint64_t spare;
         struct { /* FRAME_HV: a slab (mm/mem.c) */
-            uint16_t used;      /* objects handed out */
-            uint16_t fresh;     /* objects that were handed out at least once */
+            uint16_t used; /* objects handed out */
+            uint16_t fresh; /* objects that were handed out at least once */
             uint16_t free_list; /* index + 1 of the first returned object */
             uint16_t size_class;
         } slab;
@@ -68,17 +68,17 @@ struct frame_extent {
 };
 
 struct frames {
-    struct spinlock lock;                  /* LOCK_RANK_FRAMES */
-    struct frame *table;                   /* record of `base`, virtually contiguous */
-    mfn_t base;                            /* first frame the table describes */
-    uint64_t pages;                        /* frames the table describes */
+    struct spinlock lock; /* LOCK_RANK_FRAMES */
+    struct frame *table; /* record of `base`, virtually contiguous */
+    mfn_t base; /* first frame the table describes */
+    uint64_t pages; /* frames the table describes */
     struct list free[FRAME_ORDER_MAX + 1]; /* [lock] heads, by order */
-    uint64_t ready[FRAME_AREAS_MAX / 64];  /* [lock] bit per area: its records are initialised */
-    uint32_t area_shift;                   /* log2 of the frames in an area */
+    uint64_t ready[FRAME_AREAS_MAX / 64]; /* [lock] bit per area: its records are initialised */
+    uint32_t area_shift; /* log2 of the frames in an area */
     struct frame_extent extent[FRAME_EXTENTS_MAX]; /* [lock] what frames_add() was given */
-    uint32_t nr_extents;                   /* [lock] */
-    uint64_t total;                        /* [lock] frames handed over and not claimed */
-    uint64_t avail;                        /* [lock] frames free now */
+    uint32_t nr_extents; /* [lock] */
+    uint64_t total; /* [lock] frames handed over and not claimed */
+    uint64_t avail; /* [lock] frames free now */
 #if CONFIG_DEBUG
     bool (*alloc_fails)(void); /* tests: true makes this frame_alloc() fail; may be NULL */
 #endif

@@ -17,8 +17,8 @@ struct hv;
 #define MEM_SIZE_MAX (UINT64_C(1) << 20)
 
 struct mem_heap {
-    struct spinlock lock;             /* LOCK_RANK_MEM */
-    uint64_t used;                    /* [lock] bytes handed out */
+    struct spinlock lock; /* LOCK_RANK_MEM */
+    uint64_t used; /* [lock] bytes handed out */
     struct list partial[MEM_CLASSES]; /* [lock] slabs (struct frame) with a free object, by class */
 #if CONFIG_DEBUG
     bool (*alloc_fails)(void); /* tests: true makes this mem_alloc() fail; may be NULL */

@@ -14,21 +14,31 @@ struct domain;
 
 enum p2m_type {
     P2M_INVALID = 0,
-    P2M_RAM_RW,      /* normal memory, read, write, execute */
-    P2M_RAM_RO,      /* normal memory, read, execute */
+    P2M_RAM_RW, /* normal memory, read, write, execute */
+    P2M_RAM_RO, /* normal memory, read, execute */
     P2M_MMIO_DIRECT, /* a device of the host, device memory, never executable */
     P2M_TYPES_MAX
 };
 
+/* One mapped block; pages 0: none. */
+struct p2m_block {
+    gfn_t gfn;
+    mfn_t mfn;
+    uint64_t pages;
+    uint32_t order;
+    enum p2m_type type;
+};
+
 struct p2m {
-    struct spinlock lock;   /* LOCK_RANK_P2M */
-    mfn_t root;             /* 2^root_order frames; MFN_NONE after teardown */
-    uint16_t vmid;          /* see arch/stage2.h; managed by the architecture */
+    struct spinlock lock; /* LOCK_RANK_P2M */
+    mfn_t root; /* 2^root_order frames; MFN_NONE after teardown */
+    uint16_t vmid; /* see arch/stage2.h; managed by the architecture */
     uint64_t vmid_generation;
-    uint64_t table_pages;   /* frames used for tables, root included */
-    uint64_t cpus[2];       /* bitmap of pcpus that may hold TLB entries of this map */
-    gfn_t teardown;         /* cursor of p2m_teardown() */
-    uint64_t max_gfn;       /* highest gfn ever mapped + 1 */
+    uint64_t table_pages; /* frames used for tables, root included */
+    uint64_t cpus[2]; /* bitmap of pcpus that may hold TLB entries of this map */
+    gfn_t teardown; /* cursor of p2m_teardown() */
+    uint64_t max_gfn; /* highest gfn ever mapped + 1 */
+    struct p2m_block found; /* [lock] what p2m_lookup() found last */
 };
 
 /* Errors: -XEN_ENOMEM. */

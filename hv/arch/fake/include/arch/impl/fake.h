@@ -40,11 +40,11 @@ struct fake_kernel {
 /* Why a run ended. */
 enum fake_stop {
     FAKE_STOP_EXITS = 1, /* as many exits as asked for */
-    FAKE_STOP_SCRIPT,    /* the chosen vCPU's script is at its end */
-    FAKE_STOP_IDLE,      /* nothing runs and nothing will ever wake it */
-    FAKE_STOP_HALT,      /* a CPU halted: panic() or PCPU_WORK_STOP */
-    FAKE_STOP_OFF,       /* arch_machine_off() */
-    FAKE_STOP_RESET,     /* arch_machine_reset() */
+    FAKE_STOP_SCRIPT, /* the chosen vCPU's script is at its end */
+    FAKE_STOP_IDLE, /* nothing runs and nothing will ever wake it */
+    FAKE_STOP_HALT, /* a CPU halted: panic() or PCPU_WORK_STOP */
+    FAKE_STOP_OFF, /* arch_machine_off() */
+    FAKE_STOP_RESET, /* arch_machine_reset() */
 };
 
 /* One exit that a scripted vCPU makes. */
@@ -52,16 +52,16 @@ struct fake_step {
     struct vm_exit exit;
     bool set_regs; /* reg replaces the vCPU's registers before the exit */
     uint64_t reg[FAKE_REGS];
-    ns_t ran;                       /* guest time that passes before the exit */
+    ns_t ran; /* guest time that passes before the exit */
     void (*before)(struct vcpu *v); /* optional: what the guest does before the exit */
-    void (*after)(struct vcpu *v);  /* optional: registers as the guest finds them when entered again */
+    void (*after)(struct vcpu *v); /* optional: called when it is entered again */
 };
 
 struct fake_script {
     const struct fake_step *steps;
     uint32_t nr;
-    uint32_t pos;  /* next one */
-    bool repeat;   /* from the start for ever */
+    uint32_t pos; /* next one */
+    bool repeat; /* from the start for ever */
     void (*after)(struct vcpu *v); /* of the step made last, not yet called */
 };
 
@@ -83,8 +83,8 @@ struct fake_machine {
     uint64_t dead_cpus; /* bit i: CPU i does not start */
 
     /* Memory. */
-    uint8_t *ram;     /* machine addresses from FAKE_RAM_BASE */
-    uint8_t *shadow;  /* what an observer without cache sees, complemented */
+    uint8_t *ram; /* machine addresses from FAKE_RAM_BASE */
+    uint8_t *shadow; /* what an observer without cache sees, complemented */
     uint64_t ram_size;
     uint8_t device[PAGE_SIZE]; /* what arch_map_device() gives */
 
@@ -97,8 +97,8 @@ struct fake_machine {
     uint32_t vmid_next;
     uint64_t vmid_generation; /* 0 is never current */
     struct fake_writes unpublished; /* [slot] as walks still see them */
-    struct fake_writes broken;      /* invalidated and not flushed since */
-    struct fake_writes cleared;     /* pages cleared since the last publish */
+    struct fake_writes broken; /* invalidated and not flushed since */
+    struct fake_writes cleared; /* pages cleared since the last publish */
     uint64_t sets, publishes, flushes;
 
     /* Host interrupts. */
@@ -124,7 +124,7 @@ struct fake_machine {
     uint32_t violations;
 
     void *escape; /* jmp_buf of the run in progress */
-    void *arg;    /* the test's */
+    void *arg; /* the test's */
 };
 
 extern struct fake_machine *fake_machine;

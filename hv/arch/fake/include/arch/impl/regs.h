@@ -13,15 +13,15 @@
 #define FAKE_VIRQS 256
 
 struct arch_vcpu {
-    uint64_t reg[FAKE_REGS]; /* hypercall: 0..4 arguments, 5 number, 0 result; mmio reads: by number */
-    uint64_t pc, boot_arg;   /* pc counts up by 4 when an instruction is stepped over */
-    uint64_t va_base;        /* "virtual" addresses are guest-physical ones + va_base */
-    uint64_t va_ro;          /* guest-physical addresses below are read-only for the guest itself */
-    uint32_t pending;        /* atomic: 1 while an interrupt waits */
-    uint32_t delivered;      /* times that a pending interrupt was given to it */
-    uint32_t injected;       /* FAKE_INJECT_* that happened */
-    uint32_t resets;         /* calls of arch_vcpu_reset() */
-    uint64_t loads, saves;   /* how often its state moved */
+    uint64_t reg[FAKE_REGS]; /* hypercall: 0..4 arguments, 5 number, 0 result */
+    uint64_t pc, boot_arg; /* pc counts up by 4 when an instruction is stepped over */
+    uint64_t va_base; /* "virtual" addresses are guest-physical ones + va_base */
+    uint64_t va_ro; /* guest-physical addresses below are read-only for the guest itself */
+    uint32_t pending; /* atomic: 1 while an interrupt waits */
+    uint32_t delivered; /* times that a pending interrupt was given to it */
+    uint32_t injected; /* FAKE_INJECT_* that happened */
+    uint32_t resets; /* calls of arch_vcpu_reset() */
+    uint64_t loads, saves; /* how often its state moved */
     struct fake_script *script;
 };
 
@@ -34,9 +34,9 @@ static inline void arch_hc_set_result(struct arch_vcpu *a, uint64_t value) { a->
 
 struct arch_domain {
     bool has_vintc;
-    uint64_t level[FAKE_VIRQS / 64];   /* shared interrupt lines that are high */
-    uint64_t pulsed[FAKE_VIRQS / 64];  /* edges that no vCPU took yet */
-    uint16_t host_irq[FAKE_VIRQS];     /* tied to host interrupt n - 1, 0: to none */
+    uint64_t level[FAKE_VIRQS / 64]; /* shared interrupt lines that are high */
+    uint64_t pulsed[FAKE_VIRQS / 64]; /* edges that no vCPU took yet */
+    uint16_t host_irq[FAKE_VIRQS]; /* tied to host interrupt n - 1, 0: to none */
 };
 
 #define FAKE_TLB_ENTRIES 64
@@ -51,11 +51,11 @@ struct fake_tlb_entry {
 };
 
 struct arch_pcpu {
-    ns_t deadline;         /* of the timer; NS_NEVER: off */
-    bool kicked;           /* atomic */
-    uint32_t kicks;        /* kicks that arrived */
+    ns_t deadline; /* of the timer; NS_NEVER: off */
+    bool kicked; /* atomic */
+    uint32_t kicks; /* kicks that arrived */
     uint64_t vmid_generation;
-    uint32_t tlb_next;     /* entry to be replaced next */
+    uint32_t tlb_next; /* entry to be replaced next */
     struct fake_tlb_entry tlb[FAKE_TLB_ENTRIES];
 };
 
