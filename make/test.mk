@@ -14,6 +14,8 @@ support := $(patsubst %.c,$(O)/%.o,$(wildcard tests/unit/unit.c tests/unit/world
 $(O)/tests/%.o: tests/%.c $(generated)
 	@mkdir -p $(@D)
 	$(Q)$(HVCC) $(CFLAGS_HV) -Itests/unit -MMD -MP -c -o $@ $<
+# Parts of arm64 that are pure logic, tested on the host.
+$(O)/tests/unit/test_arm64_%.o: CFLAGS_HV += -idirafter hv/arch/arm64/include
 $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(support) $(O)/libloam.a
 	$(Q)$(HVCC) $(CFLAGS_HV) -o $@ $< $(support) $(O)/libloam.a
 $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(support) $(O)/libloam.a
