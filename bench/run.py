@@ -126,7 +126,7 @@ class Bench:
         except (machine.RunError, build.BuildError) as error:
             self.problem(f"{hypervisor}, run {run.name}: {error}")
             return
-        for failure in result.failures:
+        for failure in dict.fromkeys(result.failures):
             self.problem(f"{hypervisor}, run {run.name}: {failure}")
         parsed = report.read_report(result.report)
         self.collect(hypervisor, run, result, parsed)
