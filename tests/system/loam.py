@@ -10,6 +10,7 @@ All of a machine's input and output goes through pump(); nothing here runs in
 a second thread. A hypervisor panic fails whatever waits at that moment.
 """
 
+import fcntl
 import os
 import re
 import sys
@@ -82,13 +83,15 @@ class Machine:
         self.ended = False
         self.commands = 0
         self.may_panic = False
+        self.lock = None
 
     # --- life ---------------------------------------------------------------------
     def __enter__(self):
         command = self.board.compose(self.workdir)
         lock = os.environ.get("LOAM_QEMU_LOCK")
         if lock:  # one emulator at a time among several test runs
-            command = ["flock", lock] + command
+            self.lock = open(lock, "wb")
+            fcntl.flock(self.lock, fcntl.LOCK_EX)
         self.child = pexpect.spawn(command[0], command[1:], timeout=None, echo=False)
         self.child.delaybeforesend = None
         self.child.delayafterclose = self.child.delayafterterminate = 0.02
@@ -99,6 +102,8 @@ class Machine:
         if self.child:
             self.child.close(force=True)
             self.log.close()
+        if self.lock:
+            self.lock.close()
 
     def pump(self, timeout: float = 0.1) -> None:
         """Take in what the console has, waiting at most timeout for it."""
