@@ -19,6 +19,7 @@
 #include "gicv3.h"
 #include "host.h"
 #include "sysreg.h"
+#include "vgic.h"
 
 #define ICC_SRE_ALL 0xf /* system registers, no bypass, and EL1 may use them */
 #define ICC_CTLR_EOIMODE BIT(1)
@@ -187,7 +188,7 @@ int gicv3_init_pcpu(struct pcpu *p)
         return -XEN_ENODEV;
     }
     init_redistributor(host, p->arch.gicr);
-    sysreg_write_s(ICH_HCR_EL2, 0);
+    vgic_pcpu_init(p);
     sysreg_write_s(ICC_PMR_EL1, ICC_PMR_ALL);
     sysreg_write_s(ICC_BPR1_EL1, 0);
     sysreg_write_s(ICC_CTLR_EL1, ICC_CTLR_EOIMODE);

@@ -88,10 +88,11 @@ void vgic_host_vtimer(struct pcpu *p);
 /* The maintenance interrupt. Context: p. */
 void vgic_maintenance(struct pcpu *p);
 
+/* Virtual CPU interface of p, this CPU: on, with nothing in it, as between two vCPUs. */
+void vgic_pcpu_init(struct pcpu *p);
+
 int __must_check vintc_domain_init(struct domain *d);
 void vintc_domain_fini(struct domain *d);
 void vintc_vcpu_init(struct vcpu *v);
-void vintc_vcpu_load(struct vcpu *v);
-void vintc_vcpu_save(struct vcpu *v);
 
 #endif

@@ -112,6 +112,26 @@ void vgic_maintenance(struct pcpu *p)
 
 /* --- Creation ----------------------------------------------------------------- */
 
+/* ICH_VTR_EL2.PREbits: 5 preemption bits need one active priority register of each group. */
+static uint32_t nr_aprs(void)
+{
+    uint32_t pre_bits = ((uint32_t)(sysreg_read_s(ICH_VTR_EL2) >> 26) & 7) + 1;
+
+    return pre_bits <= 5 ? 1 : 1u << (pre_bits - 5);
+}
+
+void vgic_pcpu_init(struct pcpu *p)
+{
+    for (uint32_t i = 0; i < p->arch.host->nr_lrs; i++) {
+        ich_lr_write(i, 0);
+    }
+    for (uint32_t i = 0; i < nr_aprs(); i++) {
+        ich_apr_write(0, i, 0);
+        ich_apr_write(1, i, 0);
+    }
+    ich_hcr_write(ICH_HCR_EN);
+}
+
 static size_t vgic_size(const struct domain *d, uint32_t nr_spis)
 {
     return sizeof(struct vgic) + d->config.vcpus_max * sizeof(struct vgic_cpu *) +
@@ -130,15 +150,12 @@ int vintc_domain_init(struct domain *d)
     if (g == NULL) {
         return -XEN_ENOMEM;
     }
-    /* ICH_VTR_EL2.PREbits: 5 preemption bits need one active priority register. */
-    uint32_t pre_bits = ((uint32_t)(sysreg_read_s(ICH_VTR_EL2) >> 26) & 7) + 1;
-
     *g = (struct vgic){
         .lock = SPINLOCK_INIT(LOCK_RANK_VINTC),
         .nr_cpus = (uint16_t)d->config.vcpus_max,
         .nr_spis = (uint16_t)nr_spis,
         .nr_lrs = (uint8_t)MIN(host->nr_lrs, VGIC_LRS_MAX),
-        .nr_apr = (uint8_t)(pre_bits <= 5 ? 1 : 1u << (pre_bits - 5)),
+        .nr_apr = (uint8_t)nr_aprs(),
         .prio_mask = (uint8_t)(0xff00u >> host->pri_bits),
         .ppi_hw = (uint8_t)host->vtimer_irq,
         .cpu = (struct vgic_cpu **)(g + 1),
