@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * DC ISW, CSW, CISW of a guest (docs/decisions/0004-set-way.md).
+ * DC ISW, CSW, CISW of a guest (docs/decisions/0005-set-way.md).
  *
  * By set and way a guest can only reach the caches of the CPU it happens to be
  * on, so the operations are trapped and their purpose is served: before a
