@@ -175,6 +175,7 @@ int arch_cpu_probe(struct hv *hv, const struct fdt *host_tree)
     host->icache_line = 4u << field(ctr, 0);
     stage2_init(host);
     idreg_init(host);
+    sve_probe(host);
     return 0;
 }
 

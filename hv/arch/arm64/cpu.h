@@ -19,6 +19,9 @@ uint8_t cpu_pa_bits(void);
 /* The traps and controls of EL2 on this CPU, as they are while no guest is loaded. */
 void cpu_init(void);
 
+/* vcpu.c: which vector lengths there are. Before any vCPU is loaded. */
+void sve_probe(struct arch_host *host);
+
 /* timer.c: factors from CNTFRQ_EL0; interrupts from the tree. Errors: -XEN_ENODEV. */
 void counter_probe(struct arch_host *host);
 int __must_check counter_init(struct hv *hv, const struct fdt *fdt);

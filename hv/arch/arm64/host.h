@@ -43,7 +43,7 @@ struct arch_host {
     bool has_sve;
     bool has_hcx;      /* HCRX_EL2 */
     bool has_fgt;      /* fine-grained traps */
-    uint32_t sve_vl_max; /* bytes */
+    uint32_t sve_vqs;  /* bit n: vectors of n + 1 quadwords can be had (vcpu.c) */
     uint32_t dczva_size; /* bytes DC ZVA clears, 0: prohibited */
     uint32_t dcache_line;
     uint32_t icache_line;

@@ -108,6 +108,11 @@
     .endr
     .endm
 
+    /* sve_vl(): bytes of a vector now. */
+    function sve_vl
+    rdvl    x0, #1
+    ret
+
     /*
      * sve_save(z, p, fp), sve_load(z, p, fp): Z0-Z31 at z, P0-P15 and FFR at
      * p, FPCR and FPSR in fp. The vector length is that of ZCR_EL2.

@@ -16,6 +16,8 @@ void keys_load(const struct arch_keys *k);
 void fp_save(struct arch_fp *fp);
 void fp_load(const struct arch_fp *fp);
 
+/* Bytes of a vector with ZCR_EL2 as it is. */
+uint64_t sve_vl(void);
 /* Z0-Z31 at z, P0-P15 and FFR at pred, FPCR and FPSR in fp; vector length: ZCR_EL2. */
 void sve_save(void *z, void *pred, struct arch_fp *fp);
 void sve_load(const void *z, const void *pred, const struct arch_fp *fp);

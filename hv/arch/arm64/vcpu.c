@@ -17,6 +17,7 @@
 #include <loam/vcpu.h>
 #include <xen/errno.h>
 
+#include "cpu.h"
 #include "guest.h"
 #include "host.h"
 #include "stage2.h"
@@ -37,6 +38,7 @@
      HCR_TLOR)
 
 #define CPTR_TZ BIT(8)
+#define SVE_VQ_MAX 16
 #define ZCR_EL1 S3_0_C1_C2_0
 #define ZCR_EL2 S3_4_C1_C2_0
 
@@ -51,16 +53,38 @@ static size_t sve_size(const struct domain *d)
     return sve_z_size(d) + ALIGN_UP(17 * 2 * (size_t)d->arch.sve_vq, 16);
 }
 
+void sve_probe(struct arch_host *host)
+{
+    uint64_t cptr = sysreg_read(cptr_el2);
+
+    if (!host->has_sve) {
+        return;
+    }
+    sysreg_write(cptr_el2, cptr & ~CPTR_TZ);
+    isb();
+    for (uint32_t vq = 1; vq <= SVE_VQ_MAX; vq++) {
+        /* The longest vector that there is and that is not longer. */
+        sysreg_write_s(ZCR_EL2, vq - 1);
+        isb();
+        if (sve_vl() == vq * 16) {
+            host->sve_vqs |= 1u << (vq - 1);
+        }
+    }
+    sysreg_write(cptr_el2, cptr);
+    isb();
+}
+
 int arch_domain_init(struct domain *d)
 {
     const struct arch_host *host = arch_host_const(d->hv);
 
+    uint32_t vq = d->config.sve_bits / 128;
+
     if (d->config.sve_bits != 0 &&
-        (!host->has_sve || d->config.sve_bits % 128 != 0 ||
-         d->config.sve_bits / 8 > host->sve_vl_max)) {
+        (d->config.sve_bits % 128 != 0 || vq > SVE_VQ_MAX || !(host->sve_vqs >> (vq - 1) & 1))) {
         return -XEN_EOPNOTSUPP;
     }
-    d->arch.sve_vq = d->config.sve_bits / 128;
+    d->arch.sve_vq = vq;
     d->arch.cntvoff = sysreg_read(cntpct_el0);
     d->arch.vttbr = UINT64_MAX; /* in no CPU: the first load gives it a VMID */
     d->arch.vcpu_hcr = HCR_GUEST | (host->has_fwb ? HCR_FWB : 0) |

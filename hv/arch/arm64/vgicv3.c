@@ -714,6 +714,7 @@ void vgic_cpu_reset(struct vgic_cpu *c)
         c->ap1r[i] = 0;
     }
     c->active = 0;
+    atomic_fetch_and(&c->pending, ~(1u << g->ppi_hw)); /* its timer is off now */
     for (uint32_t i = 0; i < g->nr_spis; i++) {
         struct vgic_spi *s = &g->spis[i];
 
