@@ -12,7 +12,7 @@
 
 int sched_op_yield(struct hc *hc, void *arg)
 {
-    sched_yield(hc->v);
+    sched_yield_vcpu(hc->v);
     hc->reschedule = true;
     return 0;
 }

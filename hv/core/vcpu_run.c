@@ -110,7 +110,7 @@ static enum vm_resume exit_idle(struct vcpu *v, struct vm_exit *x)
 static enum vm_resume exit_yield(struct vcpu *v, struct vm_exit *x)
 {
     arch_vcpu_skip(v, x);
-    sched_yield(v);
+    sched_yield_vcpu(v);
     return VM_RESCHEDULE;
 }
 

@@ -71,7 +71,7 @@ struct domain {
     uint32_t teardown_step;      /* cursor of domain_destroy() */
     uint64_t bytes;              /* hypervisor memory it takes, without its vCPUs and page tables */
     uint64_t vcpu_bytes;         /* the same of its vCPUs together */
-    struct domain_config config; /* constant after creation */
+    struct domain_config config; /* constant after creation, but for weight [scheduler's lock] */
 };
 
 #define for_each_vcpu(d, v, i)                                                                     \

@@ -99,11 +99,11 @@ int __must_check sched_set_weight(struct domain *d, uint32_t weight);
 void sched_wake(struct vcpu *v);
 /* v is not runnable any more; if it runs, its CPU is kicked. Context: any CPU. */
 void sched_sleep(struct vcpu *v);
-/* v, current on this CPU, lets others go first once. */
+/*
+ * v, current on this CPU, lets others go first once. (Plain "sched_yield"
+ * would take the place of the C library's in host programs.)
+ */
 void sched_yield_vcpu(struct vcpu *v);
-
-/* The same. Inline: as a symbol it would take the place of the C library's in host programs. */
-static inline void sched_yield(struct vcpu *v) { sched_yield_vcpu(v); }
 
 /*
  * v's state left the hardware of the CPU that held it (v->loaded_on is NULL

@@ -71,6 +71,7 @@ uint32_t arch_features(void);
 
 /*
  * Translates a hypercall's address for the vCPU loaded on this CPU.
+ * Locks: p2m.lock is held: the map does not change under the translation.
  * Errors: -XEN_EFAULT the guest itself could not access it that way.
  */
 int __must_check arch_guest_translate(struct vcpu *v, uint64_t addr, bool write, gpa_t *out);
