@@ -25,6 +25,8 @@
 #include <loam/lock.h>
 #include <loam/p2m.h>
 
+#include <arch/mmu.h>
+
 #include "private.h"
 
 #define CLEAR_STEP (2 * MIB) /* about 100,000 instructions */
@@ -285,6 +287,25 @@ static int copy_module(struct build *b, const struct plan_range *module, uint64_
 int build_kernel(struct build *b)
 {
     return copy_module(b, &b->pd->module[PLAN_KERNEL], b->kernel_gpa);
+}
+
+/*
+ * The boot protocol: no stale instructions of whoever had the frames before
+ * may be in any instruction cache. Only the kernel's own bytes matter.
+ */
+int build_kernel_code(struct build *b)
+{
+    struct hv *hv = b->pd->hv;
+    uint64_t size = b->pd->module[PLAN_KERNEL].size;
+    for (uint64_t end = MIN(b->cursor + COPY_STEP, size); b->cursor < end;) {
+        uint64_t at = b->kernel_gpa + b->cursor;
+        uint64_t part = MIN(end - b->cursor, PAGE_SIZE - at % PAGE_SIZE);
+        uint8_t *page = frame_map_local(hv, p2m_lookup(b->d, gpa_to_gfn(gpa(at)), NULL, NULL));
+        arch_cache_clean_code(page + at % PAGE_SIZE, (size_t)part);
+        frame_unmap(hv, page);
+        b->cursor += part;
+    }
+    return b->cursor < size ? -XEN_EAGAIN : 0;
 }
 
 int build_ramdisk(struct build *b)

@@ -264,6 +264,7 @@ void build_ram_leave(struct build *b);
 int build_ram_clear(struct build *b);
 int build_place(struct build *b);
 int build_kernel(struct build *b);
+int build_kernel_code(struct build *b);
 int build_ramdisk(struct build *b);
 int build_fdt_store(struct build *b);
 
