@@ -328,22 +328,36 @@ static void check_no_lost_wakeup(const struct slot *s, const struct vcpu *v, uin
     }
 }
 
-static void settle(void)
+/* Something waits for p, but for a step of a job. */
+static bool has_work(const struct pcpu *p)
 {
-    uint32_t rounds = 0;
+    return (p->work & ~(uint32_t)PCPU_WORK_JOB) != 0 ||
+           (!p->arch.kicked && fake_irq_is_pending(p));
+}
 
-    for (bool any = true; any; rounds++) {
-        any = false;
-        EXPECT(rounds < 300, "the CPUs do not come to rest");
+/* Every CPU does what waits for it. A teardown may wait for one that the input leaves alone. */
+static void come_to_rest(void)
+{
+    bool rest = false;
+
+    for (uint32_t rounds = 0; !rest; rounds++) {
+        rest = true;
+        EXPECT(rounds < 300, "the CPUs do not come to rest (CPU 0 has work %#x, CPU 1 %#x)",
+               st.hv->pcpus[0]->work, st.hv->pcpus[1]->work);
         for (uint32_t i = 0; i < st.hv->nr_pcpus; i++) {
             struct pcpu *p = st.hv->pcpus[i];
 
-            if (fake_irq_is_pending(p) || p->work != 0) {
+            if (has_work(p) || (rounds < 30 && (p->work != 0 || fake_irq_is_pending(p)))) {
                 attend(p);
-                any = true;
+                rest = false;
             }
         }
     }
+}
+
+static void settle(void)
+{
+    come_to_rest();
     for (struct slot *s = st.slot; s < st.slot + SLOTS; s++) {
         struct vcpu *v;
 
@@ -441,13 +455,23 @@ static void action_exit(struct pcpu *p)
     run(p, make_exit);
 }
 
+static bool is_device(struct domain *d, uint64_t a)
+{
+    enum p2m_type type = P2M_INVALID;
+
+    p2m_lookup(d, gpa_to_gfn(gpa(a)), &type, NULL);
+    return type == P2M_MMIO_DIRECT;
+}
+
 static void action_memory(struct pcpu *p)
 {
     uint8_t buf[64];
     uint32_t how = u8();
     uint64_t a = guest_addr();
 
-    if (!st.in_guest[p->id]) {
+    /* There are no devices behind what action_map() maps as such. */
+    if (!st.in_guest[p->id] || is_device(p->current->domain, a) ||
+        is_device(p->current->domain, a + sizeof(buf))) {
         return;
     }
     st.w->machine.cpu = p;
@@ -555,20 +579,34 @@ static void action_destroy(struct slot *s)
     }
 }
 
+static void count_reference(const struct domain *d, int change)
+{
+    for (struct slot *s = st.slot; s < st.slot + SLOTS; s++) {
+        s->refs += s->d == d ? change : 0;
+    }
+}
+
+static void drop_reference(struct domain **ref)
+{
+    count_reference(*ref, -1);
+    domain_put(*ref);
+    *ref = NULL;
+}
+
 static void action_reference(struct slot *s)
 {
     struct domain **ref = &st.refs[u8() % REFS];
 
-    if (*ref == NULL && s->d != NULL) {
+    if (*ref != NULL) {
+        drop_reference(ref);
+    } else if (s->d != NULL) {
+        /* Another one, perhaps: a dying domain gives its number up early. */
         *ref = domain_lookup(st.hv, s->d->id);
-        s->refs += *ref != NULL;
-        EXPECT(*ref == NULL || *ref == s->d, "a lookup finds another domain");
-    } else if (*ref != NULL) {
-        for (struct slot *o = st.slot; o < st.slot + SLOTS; o++) {
-            o->refs -= o->d == *ref;
+        EXPECT(*ref == NULL || (*ref)->id == s->d->id, "a lookup finds another domain");
+        EXPECT(*ref == s->d || s->dying, "a lookup does not find a living domain");
+        if (*ref != NULL) {
+            count_reference(*ref, 1);
         }
-        domain_put(*ref);
-        *ref = NULL;
     }
 }
 
@@ -833,10 +871,7 @@ static void end(void)
     world_cpu(st.w, 0);
     for (uint32_t i = 0; i < REFS; i++) {
         if (st.refs[i] != NULL) {
-            for (struct slot *o = st.slot; o < st.slot + SLOTS; o++) {
-                o->refs -= o->d == st.refs[i];
-            }
-            domain_put(st.refs[i]);
+            drop_reference(&st.refs[i]);
         }
     }
     for (uint32_t i = 0, left = 1; left != 0; i++) {
@@ -853,8 +888,9 @@ static void end(void)
             left += s->d != NULL;
         }
         st.w->machine.now += 2 * NS_PER_MS;
-        settle();
+        come_to_rest();
     }
+    settle();
     check_quick();
     for (uint32_t i = 0; i < st.hv->nr_pcpus; i++) {
         EXPECT(st.hv->pcpus[i]->current == NULL && st.hv->pcpus[i]->loaded == NULL,
