@@ -297,14 +297,15 @@ int build_kernel_code(struct build *b)
 {
     struct hv *hv = b->pd->hv;
     uint64_t size = b->pd->module[PLAN_KERNEL].size;
-    for (uint64_t end = MIN(b->cursor + COPY_STEP, size); b->cursor < end;) {
-        uint64_t at = b->kernel_gpa + b->cursor;
-        uint64_t part = MIN(end - b->cursor, PAGE_SIZE - at % PAGE_SIZE);
-        uint8_t *page = frame_map_local(hv, p2m_lookup(b->d, gpa_to_gfn(gpa(at)), NULL, NULL));
-        arch_cache_clean_code(page + at % PAGE_SIZE, (size_t)part);
-        frame_unmap(hv, page);
-        b->cursor += part;
-    }
+    gpa_t at = gpa(b->kernel_gpa + b->cursor);
+    uint32_t order;
+    mfn_t m = p2m_lookup(b->d, gpa_to_gfn(at), NULL, &order);
+    uint64_t part = MIN(size - b->cursor, COPY_STEP);
+    part = MIN(part, (PAGE_SIZE << order) - at.a % (PAGE_SIZE << order));
+    uint8_t *page = frame_map_local(hv, m);
+    arch_cache_clean_code(page + at.a % PAGE_SIZE, (size_t)part);
+    frame_unmap(hv, page);
+    b->cursor += part;
     return b->cursor < size ? -XEN_EAGAIN : 0;
 }
 
