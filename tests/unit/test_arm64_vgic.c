@@ -16,7 +16,7 @@
 #define PTIMER 30
 #define SPURIOUS 1023u
 
-/* --- The hardware ------------------------------------------------------------- */
+/* --- The hardware -------------------------------------------------------- */
 
 struct hw_cpu {
     uint64_t lr[LRS];
@@ -77,7 +77,7 @@ static void host_deactivate_on(uint32_t on, uint32_t intid)
 void host_irq_deactivate(uint32_t intid) { host_deactivate_on(cpu, intid); }
 bool host_vtimer_asserted(void) { return timer_asserted; }
 
-/* --- The world: a domain of three vCPUs ------------------------------------------ */
+/* --- The world: a domain of three vCPUs ---------------------------------- */
 
 static struct vgic gic;
 static struct vgic_cpu vcpus[CPUS], *vcpu_ptrs[CPUS];
@@ -161,7 +161,7 @@ static void world(void)
     cpu = 0;
 }
 
-/* --- The guest on CPU `on` ----------------------------------------------------------- */
+/* --- The guest on CPU `on` ----------------------------------------------- */
 
 static uint32_t ack_on(uint32_t on)
 {
@@ -269,7 +269,7 @@ static uint32_t gicr(uint32_t id, uint32_t offset)
     return (uint32_t)value;
 }
 
-/* --- SGIs ---------------------------------------------------------------------------- */
+/* --- SGIs ------------------------------------------------------------ */
 
 TEST(sgi_to_self_takes_the_quick_way)
 {
@@ -346,7 +346,7 @@ TEST(sgi_follows_its_vcpu)
     CHECK_EQ(hw[0].lr[0] | hw[0].lr[1], 0);
 }
 
-/* --- More than there are list registers ------------------------------------------------- */
+/* --- More than there are list registers ---------------------------------- */
 
 TEST(overflow_goes_by_priority)
 {
@@ -400,7 +400,7 @@ TEST(deactivation_without_a_list_register)
     vgic_deactivate(&vcpus[0], 5000);
 }
 
-/* --- The virtual timer -------------------------------------------------------------------- */
+/* --- The virtual timer --------------------------------------------------- */
 
 static void timer_fires(uint32_t id)
 {
@@ -501,7 +501,7 @@ TEST(emulated_timer_is_level)
     CHECK_EQ(ack(), SPURIOUS);
 }
 
-/* --- Shared interrupts ------------------------------------------------------------------------ */
+/* --- Shared interrupts --------------------------------------------------- */
 
 static void spi_enable(uint32_t intid, uint32_t target)
 {
@@ -608,7 +608,7 @@ TEST(spi_of_the_host)
     CHECK_EQ(gicd(REG_ACTIVE_SET + 4), 0);
 }
 
-/* --- Registers of a vCPU that runs elsewhere ------------------------------------------------------ */
+/* --- Registers of a vCPU that runs elsewhere ----------------------------- */
 
 TEST(icactiver_of_a_running_vcpu)
 {
@@ -681,7 +681,7 @@ TEST(spi_state_read_waits_for_all_owners)
     CHECK_EQ(value, 3u << 9);
 }
 
-/* --- WFI, registers, reset ----------------------------------------------------------------------------- */
+/* --- WFI, registers, reset ----------------------------------------------- */
 
 TEST(wfi_sees_what_would_be_signalled)
 {
@@ -774,7 +774,7 @@ TEST(reset_forgets_active)
     CHECK_EQ(spis[8].owner, VGIC_NO_VCPU);
 }
 
-/* --- Random ------------------------------------------------------------------------------------------------ */
+/* --- Random ------------------------------------------------------------ */
 
 static uint32_t seed;
 
@@ -845,8 +845,9 @@ static void random_step(void)
         (void)vgic_gicd_write(&vcpus[id], 0, 4, 2);
         break;
     case 6:
-        (void)vgic_gicr_write(&vcpus[id], rnd(CPUS) * VGIC_GICR_STRIDE + 0x10100 + (rnd(0x300) & ~3u),
-                              4, rnd(1 << 24) * 257u & ~(1u << VTIMER));
+        (void)vgic_gicr_write(&vcpus[id],
+                              rnd(CPUS) * VGIC_GICR_STRIDE + 0x10100 + (rnd(0x300) & ~3u), 4,
+                              rnd(1 << 24) * 257u & ~(1u << VTIMER));
         break;
     case 7:
         (void)vgic_gicd_write(&vcpus[id], GICD_ROUTER + 8 * rnd(32), 8, rnd(4));

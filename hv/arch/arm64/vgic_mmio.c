@@ -48,7 +48,8 @@ enum bit_reg {
 
 static uint64_t id_register(uint32_t offset)
 {
-    static const uint8_t ids[12] = { 0x44, 0, 0, 0, 0x92, 0xb4, VGIC_PIDR2, 0, 0x0d, 0xf0, 0x05, 0xb1 };
+    static const uint8_t ids[12] = { 0x44, 0, 0, 0, 0x92, 0xb4, VGIC_PIDR2, 0,
+                                     0x0d, 0xf0, 0x05, 0xb1 };
 
     return ids[(offset - REG_IDS) / 4];
 }
@@ -220,9 +221,10 @@ static bool spi_bit(const struct vgic_spi *s, enum bit_reg reg)
 static uint32_t spi_read(struct vgic_cpu *self, enum bit_reg reg, uint32_t first)
 {
     struct vgic *g = self->gic;
+    uint64_t addr = UINT64_C(0xffff) << 32 | reg | first << 12 | 1;
     uint32_t value = 0;
 
-    if (is_state(reg) && !spis_fresh(self, first, (UINT64_C(0xffff) << 32) | reg | first << 12 | 1)) {
+    if (is_state(reg) && !spis_fresh(self, first, addr)) {
         return 0;
     }
     spin_lock(&g->lock);
