@@ -32,9 +32,9 @@ static int build_affinity(struct build *b);
 static int build_devices(struct build *b);
 
 static int (*const steps[])(struct build *b) = {
-    build_domain,  build_interrupts, build_vcpus,     build_affinity, build_ram,
-    build_devices, build_ram_clear,  build_place,     build_kernel,   build_kernel_code,
-    build_ramdisk, guest_fdt_write,  build_fdt_store,
+    build_ram_check,   build_domain,  build_interrupts, build_vcpus,     build_affinity,
+    build_ram,         build_devices, build_ram_clear,  build_place,     build_kernel,
+    build_kernel_code, build_ramdisk, guest_fdt_write,  build_fdt_store,
 };
 
 int build_fail(const struct build *b, const char *prop, int rc)

@@ -164,6 +164,12 @@ static int ram_short(const struct build *b)
                      b->pd->memory / KIB, b->pd->hv->frames.avail * (PAGE_SIZE / KIB));
 }
 
+int build_ram_check(struct build *b)
+{
+    bool is_short = b->pd->nr_statics == 0 && b->pd->hv->frames.avail < missing_pages(b);
+    return is_short ? ram_short(b) : 0;
+}
+
 int build_ram(struct build *b)
 {
     struct plan *plan = b->pd->hv->plan;
@@ -172,20 +178,18 @@ int build_ram(struct build *b)
         !atomic_compare_exchange(&plan->filler, &none, b)) {
         return -XEN_EAGAIN;
     }
-    if (b->pd->nr_statics == 0 && b->pd->hv->frames.avail < missing_pages(b)) {
-        return ram_short(b);
-    }
-    for (uint32_t i = 0; i < BLOCKS_STEP && missing_pages(b) != 0; i++) {
+    int rc = build_ram_check(b);
+    for (uint32_t i = 0; rc == 0 && i < BLOCKS_STEP && missing_pages(b) != 0; i++) {
         struct piece piece;
         if (b->pd->nr_statics != 0) {
             static_piece(b, &piece);
         } else if (!found_piece(b, &piece)) {
             return ram_short(b);
         }
-        int rc = piece_add(b, &piece);
-        if (rc) {
-            return rc;
-        }
+        rc = piece_add(b, &piece);
+    }
+    if (rc) {
+        return rc;
     }
     if (missing_pages(b) != 0) {
         return -XEN_EAGAIN;

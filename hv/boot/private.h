@@ -258,6 +258,8 @@ void build_start(struct plan_domain *pd);
 
 /* --- build_memory.c: steps of build.c; 0 done, -XEN_EAGAIN more, else failed -------- */
 
+/* Is there enough now? First, so that a domain that cannot be costs little. */
+int build_ram_check(struct build *b);
 int build_ram(struct build *b);
 /* b takes no RAM any more; idempotent. */
 void build_ram_leave(struct build *b);
