@@ -674,10 +674,14 @@ static void action_unmap(struct slot *s)
         return;
     }
     if ((how & 15) == 0) {
-        uint64_t start = odd_number() | UINT64_C(1) << 20;
+        uint64_t start = odd_number() | UINT64_C(1) << 20, nr = odd_number();
+        uint64_t room = (UINT64_C(1) << (st.w->machine.format.gpa_bits - PAGE_SHIFT)) - start;
+        int rc = p2m_unmap(s->d, gfn(start), nr);
 
-        int rc = p2m_unmap(s->d, gfn(start), odd_number());
         EXPECT(rc == 0 || rc == -XEN_EINVAL || rc == -XEN_ENOMEM, "p2m_unmap() gives %d", rc);
+        EXPECT(rc == -XEN_EINVAL || (nr != 0 && (int64_t)room > 0 && nr <= room),
+               "p2m_unmap() takes %#llx + %#llx", (unsigned long long)start,
+               (unsigned long long)nr);
         return;
     }
     for (uint64_t i = 0; i < pages; i++) {
