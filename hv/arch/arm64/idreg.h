@@ -7,7 +7,9 @@
 
 #define IDREG_INDEX(crm, op2) ((crm) * 8 + (op2))
 #define IDREG_AA64PFR0 IDREG_INDEX(4, 0)
+#define IDREG_AA64PFR1 IDREG_INDEX(4, 1)
 #define IDREG_AA64ZFR0 IDREG_INDEX(4, 4)
+#define IDREG_AA64MMFR1 IDREG_INDEX(7, 1)
 
 /*
  * What of a register (op0 3, op1 0, CRn 0, CRm 1..7, op2) a guest may see:

@@ -10,6 +10,8 @@
 #include <loam/pcpu.h>
 #include <loam/vcpu.h>
 
+#include "host.h"
+#include "idreg.h"
 #include "sysreg.h"
 #include "trap.h"
 
@@ -25,7 +27,6 @@
 #define PSTATE_PAN BIT(22)
 #define PSTATE_UAO BIT(23)
 #define PSTATE_DIT BIT(24)
-#define PSTATE_TCO BIT(25)
 #define PSTATE_NZCV (UINT64_C(0xf) << 28)
 
 #define SCTLR_SPAN BIT(23)
@@ -53,44 +54,40 @@ static bool is_from_el1(uint64_t spsr)
 }
 
 /* PSTATE at the vector: what the old one hands on and what SCTLR_EL1 asks for. */
-static uint64_t entry_pstate(uint64_t spsr)
+static uint64_t entry_pstate(const struct vcpu *v, uint64_t spsr)
 {
+    const uint64_t *id = v->pcpu->arch.host->idreg;
     uint64_t sctlr = sysreg_read(sctlr_el1);
     /* In an AArch32 SPSR, DIT and PAN sit at the same places or mean nothing here. */
     uint64_t keep = PSTATE_NZCV | PSTATE_PAN | (spsr & PSTATE_AARCH32 ? 0 : PSTATE_DIT);
     uint64_t pstate = (spsr & keep) | PSTATE_DAIF | PSTATE_EL1H;
-    uint64_t mmfr1 = sysreg_read(id_aa64mmfr1_el1);
-    uint64_t pfr1 = sysreg_read(id_aa64pfr1_el1);
 
-    if ((mmfr1 >> 20 & 0xf) == 0) {
+    if ((id[IDREG_AA64MMFR1] >> 20 & 0xf) == 0) {
         pstate &= ~PSTATE_PAN;
     } else if (!(sctlr & SCTLR_SPAN)) {
         pstate |= PSTATE_PAN;
     }
-    if ((pfr1 >> 4 & 0xf) != 0 && sctlr & SCTLR_DSSBS) {
+    if ((id[IDREG_AA64PFR1] >> 4 & 0xf) != 0 && sctlr & SCTLR_DSSBS) {
         pstate |= PSTATE_SSBS;
-    }
-    if ((pfr1 >> 8 & 0xf) > 1) { /* full MTE */
-        pstate |= PSTATE_TCO;
     }
     return pstate;
 }
 
-static void enter_el1(struct vcpu *v, uint64_t esr)
+static void enter_el1(struct vcpu *v, uint64_t spsr, uint64_t esr)
 {
-    uint64_t spsr = sysreg_read(spsr_el2);
+    uint64_t pc = sysreg_read(elr_el2);
 
-    trace_add(&v->pcpu->trace, TRACE_INJECT, v->tag, esr, sysreg_read(elr_el2));
-    sysreg_write(elr_el1, sysreg_read(elr_el2));
+    trace_add(&v->pcpu->trace, TRACE_INJECT, v->tag, esr, pc);
+    sysreg_write(elr_el1, pc);
     sysreg_write(spsr_el1, spsr);
     sysreg_write(esr_el1, esr);
     sysreg_write(elr_el2, sysreg_read(vbar_el1) + vector_offset(spsr));
-    sysreg_write(spsr_el2, entry_pstate(spsr));
+    sysreg_write(spsr_el2, entry_pstate(v, spsr));
 }
 
 void inject_undefined(struct vcpu *v)
 {
-    enter_el1(v, (uint64_t)EC_UNKNOWN << 26 | ESR_IL);
+    enter_el1(v, sysreg_read(spsr_el2), (uint64_t)EC_UNKNOWN << 26 | ESR_IL);
 }
 
 /* The guest is told of a synchronous external abort, on its own walk where it was one. */
@@ -102,10 +99,11 @@ static uint64_t abort_iss(uint64_t esr)
 
 static void inject_abort(struct vcpu *v, uint64_t iss, enum esr_ec from_el0)
 {
-    uint32_t ec = (uint32_t)from_el0 + (is_from_el1(sysreg_read(spsr_el2)) ? 1 : 0);
+    uint64_t spsr = sysreg_read(spsr_el2);
+    uint32_t ec = (uint32_t)from_el0 + (is_from_el1(spsr) ? 1 : 0);
 
     sysreg_write(far_el1, sysreg_read(far_el2));
-    enter_el1(v, (uint64_t)ec << 26 | ESR_IL | iss);
+    enter_el1(v, spsr, (uint64_t)ec << 26 | ESR_IL | iss);
 }
 
 void inject_data_abort(struct vcpu *v, uint64_t esr)

@@ -430,6 +430,10 @@ bool vgic_gicd_read(struct vgic_cpu *self, uint32_t offset, uint32_t size, uint6
 {
     struct vgic *g = self->gic;
 
+    if (likely(offset == 4 && size == 4)) { /* what guests read at run time */
+        *value = gicd_typer(g);
+        return true;
+    }
     *value = 0;
     if (offset >= REG_PRIORITY + 32 && offset < REG_PRIORITY + 1020 && size <= 4) {
         *value = priority_read(self, offset - REG_PRIORITY, size);
@@ -442,9 +446,7 @@ bool vgic_gicd_read(struct vgic_cpu *self, uint32_t offset, uint32_t size, uint6
     if (size != 4) {
         return false;
     }
-    if (offset == 4) {
-        *value = gicd_typer(g);
-    } else if (offset == 0) {
+    if (offset == 0) {
         *value = g->ctlr | GICD_CTLR_ARE | GICD_CTLR_DS;
     } else if (offset == 8) {
         *value = VGIC_IIDR;
