@@ -211,6 +211,17 @@ TEST(a_cpu_that_does_not_start_is_left_out)
     end(m);
 }
 
+TEST(more_cpus_than_there_is_room_for)
+{
+    struct machine *m = begin(HV_PCPUS_MAX + 2);
+
+    tree_ram(&m->w, FAKE_RAM_BASE, RAM_MIB * MIB);
+    boot(m);
+    CHECK_EQ(m->stop, FAKE_STOP_OFF);
+    CHECK_EQ(m->hv.nr_pcpus, HV_PCPUS_MAX);
+    end(m);
+}
+
 static void start_secondary(void *arg) { hv_start_secondary(arg); }
 
 TEST(a_secondary_cpu_ends_in_its_run_loop)

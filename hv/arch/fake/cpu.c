@@ -59,7 +59,7 @@ uint32_t arch_cpu_count(const struct hv *hv) { return fake_machine->nr_cpus; }
 
 int arch_cpu_start(struct hv *hv, uint32_t id)
 {
-    if (fake_machine->dead_cpus & BIT(id)) {
+    if (id < 64 && (fake_machine->dead_cpus & BIT(id))) {
         return -XEN_ETIMEDOUT;
     }
     struct pcpu *p = mem_alloc(hv, sizeof(*p));
