@@ -9,6 +9,7 @@
  * called without it. The number of clients is small and the last writer is
  * looked for first, so a list does.
  */
+#include <arch/boot.h>
 #include <arch/cpu.h>
 #include <arch/guest.h>
 #include <arch/mmu.h>
@@ -169,7 +170,10 @@ void console_log(struct hv *hv, const char *line)
 {
     struct console *c = hv->console;
 
-    if (c == NULL) {
+    if (c == NULL || (c->panicked && c->drv == NULL)) {
+        arch_early_print(hv, "loam: ");
+        arch_early_print(hv, line);
+        arch_early_print(hv, "\r\n");
         return;
     }
     console_lock(c);

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <arch/impl/fake.h>
 #include <loam/domain.h>
@@ -270,6 +271,7 @@ TEST(a_tree_that_is_none_stops_the_boot)
             memset(blob + 56, 0xff, 64);
         }
         CHECK_EQ(fake_try(do_start, m), FAKE_STOP_HALT);
+        CHECK(strstr(m->fake.console, "loam: PANIC on CPU 0: device tree at ") != NULL);
         end(m);
     }
 }

@@ -30,6 +30,7 @@ struct arch_host {
     uint64_t image_pa, image_size;
     uint32_t tables_used;
     uintptr_t device_next;
+    uintptr_t early_uart; /* early.c; 0: not mapped */
 
     /* CPUs, in the order of the device tree; the boot CPU first. */
     uint32_t nr_cpus;

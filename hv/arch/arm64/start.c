@@ -81,7 +81,7 @@ void start_primary(uint64_t fdt_pa, uint64_t image_pa)
     counter_probe(&machine.host);
     mmu_unmap_guard((uintptr_t)boot_stack_guard);
     if (!map_fdt(fdt_pa, &info)) {
-        info.fdt = NULL; /* hv_start() cannot say so on any console, but it can stop */
+        info.fdt = NULL; /* hv_start() says so and stops (early.c) */
         info.fdt_size_max = 0;
     }
     hv_start(&machine.hv, &machine.boot_cpu, &info);

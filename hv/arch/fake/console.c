@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A UART that writes into fake_machine->console and reads from fake_machine->console_input. */
+#include <arch/boot.h>
 #include <arch/impl/fake.h>
 
 static void console_nop(uintptr_t regs) {}
@@ -38,3 +39,10 @@ const struct console_driver fake_console_driver = {
     .enable_rx_irq = console_nop,
     .ack_irq = console_nop,
 };
+
+void arch_early_print(struct hv *hv, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        console_putc(0, *text);
+    }
+}

@@ -38,7 +38,10 @@ void console_set_device(struct hv *hv, const struct console_driver *drv, uintptr
 /* Requests the device's interrupt, so that input arrives. After irq_table_init(). */
 void console_start_input(struct hv *hv, const struct fdt *host);
 
-/* Writes a whole line with the prefix "loam: ". hv->console may be NULL. */
+/*
+ * Writes a whole line with the prefix "loam: ". Without a console, which is how a panic over
+ * a bad device tree comes, the line goes to the UART that the build names (arch/boot.h).
+ */
 void console_log(struct hv *hv, const char *line);
 /*
  * Writes bytes of a domain, any bytes, any split. A domain that is not

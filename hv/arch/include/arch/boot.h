@@ -9,6 +9,11 @@ struct fdt;
 struct hv;
 struct pcpu;
 
+/*
+ * Writes text on the UART that the build names for this board, if it names one: a panic
+ * before the tree told of any. Context: boot CPU, no lock held.
+ */
+void arch_early_print(struct hv *hv, const char *text);
 /* Finds the CPU's abilities; refuses a machine that cannot run guests with a log line. */
 int __must_check arch_cpu_probe(struct hv *hv, const struct fdt *host);
 /* Host interrupt controller, timer, firmware: from the device tree. Frames and mem work. */
