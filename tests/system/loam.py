@@ -78,7 +78,6 @@ class Machine:
         self.lines: List[Line] = []
         self.seen = {}  # domain -> index in lines up to which expect() has read
         self.partial = ""
-        self.input_to = None
         self.child = None
         self.ended = False
         self.commands = 0
@@ -208,14 +207,21 @@ class Machine:
             self.pump(0.02)
 
     def focus(self, name: str) -> None:
-        """Move the input to a domain."""
+        """Move the input to a domain; Loam tells each time whose it is."""
         for _ in range(len(self.board.domains) + 2):
-            if self.input_to == name:
+            told = self.of(HOST, INPUT_TO)
+            if told and re.match(INPUT_TO, told[-1].text).group(1) == name:
                 return
             self.child.send(NEXT_CONSOLE)
-            self.input_to = self.expect(HOST, INPUT_TO, 10).group(1)
-        if self.input_to != name:
-            raise Failure(f"Ctrl-A three times never reached {name}\n{self.tail()}")
+            end = time.monotonic() + 30
+            while len(self.of(HOST, INPUT_TO)) == len(told) and time.monotonic() < end:
+                self.pump()
+        raise Failure(f"Ctrl-A three times never reached {name}\n{self.tail()}")
+
+    def tell(self, name: str, line: str) -> None:
+        """Type a command that does not come back."""
+        self.focus(name)
+        self.send(line + "\r")
 
     def command(self, name: str, line: str, timeout: float = 60) -> List[str]:
         """Type a command at a domain's shell; the lines it printed."""

@@ -3,7 +3,7 @@
 
 import pytest
 
-from loam import POWER_OFF, guest, micro
+from loam import POWER_OFF, STAYS_DOWN, guest, micro
 
 
 def both_answer(m, *names):
@@ -20,7 +20,8 @@ def test_two_guests_at_a_shell(machine):
     m = machine(guest("dom1"), guest("dom2"))
     both_answer(m, "dom1", "dom2")
     for name in ("dom1", "dom2"):
-        m.command(name, "poweroff -f &")
+        m.tell(name, "poweroff -f")
+        m.expect_said(STAYS_DOWN, name)
     m.expect_said(POWER_OFF)
     assert m.expect_exit() == 0
 
