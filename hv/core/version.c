@@ -72,9 +72,13 @@ int version_op_get_features(struct hc *hc, void *arg)
     if (a->submap_idx > 0) {
         return -XEN_EINVAL;
     }
-    a->submap = BIT(XENFEAT_writable_page_tables) | BIT(XENFEAT_auto_translated_physmap) |
-                BIT(XENFEAT_memory_op_vnode_supported) | arch_features() |
-                BIT(hc->d->config.direct_map ? XENFEAT_direct_mapped : XENFEAT_not_direct_mapped);
+    uint32_t mapped =
+        hc->d->config.direct_map ? XENFEAT_direct_mapped : XENFEAT_not_direct_mapped;
+
+    a->submap = (uint32_t)(BIT(XENFEAT_writable_page_tables) |
+                           BIT(XENFEAT_auto_translated_physmap) |
+                           BIT(XENFEAT_memory_op_vnode_supported) | BIT(mapped)) |
+                arch_features();
     return 0;
 }
 
