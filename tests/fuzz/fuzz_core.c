@@ -316,7 +316,7 @@ static void check_no_lost_wakeup(const struct slot *s, const struct vcpu *v, uin
     if (s->dying) {
         return;
     }
-    EXPECT(!(v->pause & VCPU_PAUSE_BLOCKED) || v->arch.pending == 0 || v->pause != VCPU_PAUSE_BLOCKED,
+    EXPECT(v->pause != VCPU_PAUSE_BLOCKED || v->arch.pending == 0,
            "d%uv%u waits though it has an interrupt", s->d->id, id);
     if (v->pause != 0 || v->running) {
         return;
@@ -544,7 +544,7 @@ static void destroyed(struct slot *s)
     s->refs = 0;
 }
 
-/* An idle CPU, which would try for ever while the teardown waits for another one, stops at times. */
+/* An idle CPU, which would try for ever while a teardown waits for another one, stops. */
 static int destroy_step(struct job *j)
 {
     int rc = domain_destroy(container_of(j, struct slot, job)->d);
