@@ -23,13 +23,13 @@ $(O)/include/gen/hypercalls.h: abi/tables/hypercall.tbl tools/gen/hypercall.awk
 
 $(O)/hv/arch/%.o: hv/arch/%.c $(generated)
 	@mkdir -p $(@D)
-	$(Q)$(HVCC) $(CFLAGS_HV) $(CFLAGS_$(*F)) -MMD -MP -c -o $@ $<
+	$(Q)$(HVCC) $(CFLAGS_HV) $(flags-lto) $(CFLAGS_$(*F)) -MMD -MP -c -o $@ $<
 $(O)/hv/arch/%.o: hv/arch/%.S $(generated) $(O)/include/gen/asm-offsets.h
 	@mkdir -p $(@D)
 	$(Q)$(HVCC) $(CFLAGS_HV) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
 $(O)/hv/%.o: hv/%.c $(generated)
 	@mkdir -p $(@D)
-	$(Q)$(HVCC) $(CFLAGS_HV) $(flags-neutral) $(CFLAGS_$(*F)) -MMD -MP -c -o $@ $<
+	$(Q)$(HVCC) $(CFLAGS_HV) $(flags-lto) $(flags-neutral) $(CFLAGS_$(*F)) -MMD -MP -c -o $@ $<
 
 # Offsets of C structures for assembly: the only header made from C.
 $(O)/include/gen/asm-offsets.h: hv/arch/$(ARCH)/asm-offsets.c $(generated)
@@ -45,17 +45,21 @@ image: $(O)/libloam.a
 else
 image: $(O)/loam
 
+link = $(if $(flags-lto),$(HVCC) $(CFLAGS_HV) $(flags-lto) -nostdlib -static -Wl$(comma)$(subst \
+	$(space),$(comma),$(ldflags)),$(CROSS)ld $(ldflags))
+ldflags := -T $(O)/loam.lds --build-id=none -z noexecstack --no-warn-rwx-segments
+comma := ,
+space := $() $()
+
 # Linked twice: the second time with the table of its own symbols (for panic).
 $(O)/loam.elf: $(objs) hv/arch/$(ARCH)/loam.lds tools/gen/symbols.awk
 	$(Q)$(HVCC) $(CFLAGS_HV) -D__ASSEMBLY__ -E -P -x c hv/arch/$(ARCH)/loam.lds -o $(O)/loam.lds
 	$(Q)echo | awk -f tools/gen/symbols.awk > $(O)/symbols0.S
 	$(Q)$(HVCC) $(CFLAGS_HV) -c -o $(O)/symbols0.o $(O)/symbols0.S
-	$(Q)$(CROSS)ld -T $(O)/loam.lds -nostdlib -static --build-id=none -z noexecstack \
-		--no-warn-rwx-segments -o $(O)/loam0.elf $(objs) $(O)/symbols0.o
+	$(Q)$(link) -o $(O)/loam0.elf $(objs) $(O)/symbols0.o
 	$(Q)$(NM) -n $(O)/loam0.elf | awk -f tools/gen/symbols.awk > $(O)/symbols.S
 	$(Q)$(HVCC) $(CFLAGS_HV) -c -o $(O)/symbols.o $(O)/symbols.S
-	$(Q)$(CROSS)ld -T $(O)/loam.lds -nostdlib -static --build-id=none -z noexecstack \
-		--no-warn-rwx-segments -o $@ $(objs) $(O)/symbols.o
+	$(Q)$(link) -o $@ $(objs) $(O)/symbols.o
 
 $(O)/loam: $(O)/loam.elf
 	$(Q)$(OBJCOPY) -O binary $< $@

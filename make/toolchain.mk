@@ -26,8 +26,11 @@ flags-neutral := -Wconversion -Wno-sign-conversion -Wframe-larger-than=1536
 flags-free := -ffreestanding -fno-stack-protector -fno-pic -fno-asynchronous-unwind-tables
 
 flags-arm64 := $(flags-free) -O2 -mgeneral-regs-only -mcmodel=small -fno-omit-frame-pointer \
-	-mno-outline-atomics -mbranch-protection=none -mstrict-align $(if $(is-clang),,-fno-tree-loop-distribute-patterns)
+	-mno-outline-atomics -mbranch-protection=none -mstrict-align -momit-leaf-frame-pointer \
+	$(if $(is-clang),,-fno-tree-loop-distribute-patterns)
 sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags-fake := -O1 -DCONFIG_DEBUG=1 $(sanitize) $(COVFLAGS) $(if $(FUZZ),-fsanitize=fuzzer-no-link)
 
 CFLAGS_HV := $(flags-common) $(flags-$(ARCH))
+# gcc sees the whole hypervisor at once: small functions of other files are inlined.
+flags-lto := $(if $(is-clang)$(DEBUG)$(filter fake,$(ARCH)),,-flto=auto)
