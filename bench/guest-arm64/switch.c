@@ -11,7 +11,7 @@
  */
 #include "guest.h"
 
-enum { LEAD_US = 20000, TAIL_US = 20000, NR_FP_WORDS = 64, NR_KEY_WORDS = 10 };
+enum { LEAD_US = 100000, RUN_US = 60000, NR_FP_WORDS = 64, NR_KEY_WORDS = 10 };
 enum { HINT_PACIA1716 = 8 };
 
 /* SCTLR_EL1.{EnIA,EnIB,EnDA,EnDB} */
@@ -89,23 +89,31 @@ static void state_check(void)
     }
 }
 
-static void yield_for_us(unsigned int us)
+static uint64_t now_us(void)
 {
     isb();
-    uint64_t end = SYSREG_READ(cntvct_el0) + us * SYSREG_READ(cntfrq_el0) / 1000000;
+    return SYSREG_READ(cntvct_el0) / (SYSREG_READ(cntfrq_el0) / 1000000);
+}
 
-    while (SYSREG_READ(cntvct_el0) < end) {
+static void yield_until(uint64_t us)
+{
+    while (now_us() < us) {
         hypercall(HC_SCHED_OP, SCHED_YIELD, 0, 0);
-        isb();
     }
 }
 
+/*
+ * The guests start some time apart, so both do this for a time and not for a
+ * number of times: while one is still alone its switches end nothing.
+ */
 void run_switch(void)
 {
+    uint64_t start = now_us();
+
     state_load();
     print_string(has_pauth ? "bench: FP and PAuth keys live\n" : "bench: FP live, no PAuth\n");
-    yield_for_us(LEAD_US); /* the other guest starts meanwhile */
-    for (unsigned int i = 0; i < cfg.iterations; i++) {
+    yield_until(start + LEAD_US);
+    while (now_us() < start + LEAD_US + RUN_US) {
         if (cfg.seed == 'a') {
             SWITCH(ROW_SWITCH_AB, ROW_SWITCH_BA);
         } else {
@@ -113,5 +121,5 @@ void run_switch(void)
         }
         state_check();
     }
-    yield_for_us(TAIL_US); /* and finishes */
+    yield_until(start + 2 * LEAD_US + RUN_US);
 }
