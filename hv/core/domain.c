@@ -268,14 +268,17 @@ void domain_free_ram(struct domain *d, mfn_t m, uint64_t pages)
             done++;
             continue;
         }
+        mfn_t at = mfn_add(m, done), head = frame_mfn(hv, f);
+        uint32_t order = f->order;
+
         if (f->flags & FRAME_FLAG_CLAIMED) {
-            frame_unassign(hv, mfn_add(m, done), 0);
-            done++;
+            bool whole = mfn_eq(at, head) && (UINT64_C(1) << order) <= pages - done;
+
+            order = whole ? order : 0;
+            frame_unassign(hv, at, order);
+            done += UINT64_C(1) << order;
         } else {
             /* A block is given back whole, also when this is only a part of it. */
-            mfn_t head = frame_mfn(hv, f);
-            uint32_t order = f->order;
-
             frame_unassign(hv, head, order);
             frame_free(hv, head, order);
             done = head.n + (UINT64_C(1) << order) - m.n;
