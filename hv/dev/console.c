@@ -4,7 +4,8 @@
  *
  * Each domain that is attached has a client with room for one line. `open` is
  * the client whose unfinished line is on the screen, NULL when the cursor is in
- * column 0; whoever writes next breaks that line first. All of it is under
+ * column 0; whoever writes next breaks that line first, and it is shown anew when
+ * it goes on. All of it is under
  * console.lock, the last rank, because anybody may print; input functions are
  * called without it. The number of clients is small and the last writer is
  * looked for first, so a list does.
@@ -47,6 +48,7 @@ struct client {
     uint32_t calls; /* of input under way: atomic, console_detach() waits for 0 */
     bool cr; /* a CR came and waits for what follows */
     uint8_t len;
+    uint8_t shown; /* of these on the screen, at the cursor */
     char line[LINE_MAX];
 };
 
@@ -98,6 +100,7 @@ static void break_line_locked(struct console *c)
 {
     if (c->open != NULL) {
         emit_text_locked(c, "\r\n");
+        c->open->shown = 0;
         c->open = NULL;
     }
 }
@@ -120,14 +123,21 @@ static void show_locked(struct console *c, struct client *cl)
         emit_text_locked(c, ") ");
         c->open = cl;
     }
-    emit_locked(c, cl->line, cl->len);
+    emit_locked(c, cl->line + cl->shown, cl->len - cl->shown);
+    cl->shown = cl->len;
+}
+
+static void forget_line(struct client *cl)
+{
     cl->len = 0;
+    cl->shown = 0;
 }
 
 static void end_line_locked(struct console *c, struct client *cl)
 {
     show_locked(c, cl);
     emit_text_locked(c, "\r\n");
+    forget_line(cl);
     c->open = NULL;
 }
 
@@ -140,6 +150,7 @@ static void put_locked(struct console *c, struct client *cl, char byte)
     }
     if (cl->len >= LINE_MAX - 1) { /* room for a CR that waits and this */
         show_locked(c, cl);
+        forget_line(cl);
     }
     if (cl->cr) {
         cl->line[cl->len++] = '\r';

@@ -154,7 +154,7 @@ TEST(the_domain_with_input_is_shown_at_once_and_may_be_interrupted)
     console_log(f.w.hv, "log");
     write_text(f.a, "\n");
     CHECK_STR(f.w.machine.console,
-              "(a) # l\r\n(b) noise\r\n(a) s\r\nloam: log\r\n(a) \r\n");
+              "(a) # l\r\n(b) noise\r\n(a) # ls\r\nloam: log\r\n(a) # ls\r\n");
     end(&f);
 }
 
@@ -177,6 +177,12 @@ TEST(input_goes_to_one_domain_and_moves_on)
     f.w.machine.console_input = "z";
     console_poll(f.w.hv);
     CHECK_STR(got[0], "oney\1\1z");
+    /* Where b was is shown again. */
+    clear(&f);
+    f.w.machine.console_input = "\1\1\1";
+    console_poll(f.w.hv);
+    CHECK_STR(f.w.machine.console,
+              "loam: input to b (Ctrl-A three times: next)\r\n(b) prompt> ");
     end(&f);
 }
 

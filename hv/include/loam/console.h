@@ -5,8 +5,8 @@
  * Output: each line starts with its owner, "loam: " or "(name) ", and ends
  * with CR LF on the device. A domain's line is kept until it is whole, except
  * that the domain that has the input is shown byte by byte (echo, prompts); when
- * somebody else must write meanwhile, its line is broken and goes on with a
- * prefix of its own. Input goes to one domain at a time; Ctrl-A three times
+ * somebody else must write meanwhile, its line is broken and shown from its
+ * beginning again when it goes on. Input goes to one domain at a time; Ctrl-A three times
  * moves it on to the next.
  */
 #ifndef LOAM_CONSOLE_H
