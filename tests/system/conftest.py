@@ -27,7 +27,9 @@ class Results:
             name = report.nodeid.split("/")[-1]
             if report.outcome == "failed":
                 self.failed += 1
-                print(f"not ok {self.number} - {name}", flush=True)
+                print(f"not ok {self.number} - {name}")
+                crash = getattr(report.longrepr, "reprcrash", None)
+                print(f"# {crash.message.splitlines()[0] if crash else report.when}", flush=True)
             elif report.outcome == "passed":
                 self.passed += 1
                 print(f"ok {self.number} - {name} ({report.duration:.1f} s)", flush=True)
