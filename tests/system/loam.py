@@ -77,6 +77,9 @@ class Machine:
         self.log_path = log or os.path.join(workdir, "console.log")
         self.lines: List[Line] = []
         self.seen = {}  # domain -> index in lines up to which expect() has read
+        self.last = {}  # domain -> its last line
+        self.owner = None  # who has the input
+        self.owners = 0  # how often Loam told so
         self.partial = ""
         self.child = None
         self.ended = False
@@ -130,11 +133,24 @@ class Machine:
         match = DOMAIN_LINE.match(text)
         if match and domain == HOST:
             domain, text = match.groups()
-        self.lines.append(Line(time.monotonic(), domain, text))
+        self.drop_fragment(domain, text)
+        self.last[domain] = Line(time.monotonic(), domain, text)
+        self.lines.append(self.last[domain])
+        told = re.match(INPUT_TO, text) if domain == HOST else None
+        if told:
+            self.owner = told.group(1)
+            self.owners += 1
         if domain == HOST and PANIC.search(text) and not self.may_panic:
             self.may_panic = True
             self.collect(1.0)
             raise Failure(f"the hypervisor panicked\n{self.tail()}")
+
+    def drop_fragment(self, domain: str, text: str) -> None:
+        """What others broke of the line that now comes whole; only its owner's is."""
+        before = self.last.get(domain)
+        if domain == self.owner and before and before is not self.lines[-1]:
+            if text.startswith(before.text):
+                before.text = ""
 
     def collect(self, seconds: float) -> None:
         """Take in what comes during that time, without judging it."""
@@ -209,12 +225,12 @@ class Machine:
     def focus(self, name: str) -> None:
         """Move the input to a domain; Loam tells each time whose it is."""
         for _ in range(len(self.board.domains) + 2):
-            told = self.of(HOST, INPUT_TO)
-            if told and re.match(INPUT_TO, told[-1].text).group(1) == name:
+            if self.owner == name:
                 return
+            told = self.owners
             self.child.send(NEXT_CONSOLE)
             end = time.monotonic() + 30
-            while len(self.of(HOST, INPUT_TO)) == len(told) and time.monotonic() < end:
+            while self.owners == told and time.monotonic() < end:
                 self.pump()
         raise Failure(f"Ctrl-A three times never reached {name}\n{self.tail()}")
 
