@@ -38,7 +38,8 @@ void vgic_notify(struct vgic_cpu *c)
      * Partner: arch_vcpu_sync_interrupts() of the CPU that picks v.
      */
     vcpu_wake(v);
-    if (atomic_load_relaxed(&v->running)) {
+    /* Acquire: v->pcpu is the CPU that it was set to with `running`. Partner: sched_pick(). */
+    if (atomic_load_acquire(&v->running)) {
         pcpu_kick(v->pcpu, PCPU_WORK_VINTC);
     }
 }
