@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spin WORKER: how much CPU time a guest gets, by its own counters.
+ *
+ * Prints "spin WORKER SECONDS ROUNDS" once a second of the virtual counter. A
+ * round stays in registers: what the caches and the emulator's TLB held before
+ * another guest ran makes no difference, so rounds are CPU time. A Linux
+ * program without a library: system calls by number (asm-generic/unistd.h).
+ */
+#define ROUND 20000 /* steps, about 50 microseconds in the emulator */
+
+enum { SYS_WRITE = 64 };
+
+static long system_call(long number, long a, long b, long c)
+{
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+
+    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
+    return x0;
+}
+
+static unsigned long counter(void)
+{
+    unsigned long value;
+
+    __asm__ volatile("isb; mrs %0, cntvct_el0" : "=r"(value)::"memory");
+    return value;
+}
+
+static unsigned long frequency(void)
+{
+    unsigned long value;
+
+    __asm__ volatile("mrs %0, cntfrq_el0" : "=r"(value));
+    return value;
+}
+
+/* Puts value with at least so many digits in front of end; returns where it begins. */
+static char *decimal(char *end, unsigned long value, int digits)
+{
+    do {
+        *--end = (char)('0' + value % 10);
+        value /= 10;
+        digits--;
+    } while (value != 0 || digits > 0);
+    return end;
+}
+
+static void tell(char worker, unsigned long hundredths, unsigned long rounds)
+{
+    char line[80], *end = line + sizeof(line), *at = end;
+
+    *--at = '\n';
+    at = decimal(at, rounds, 1);
+    *--at = ' ';
+    at = decimal(at, hundredths % 100, 2);
+    *--at = '.';
+    at = decimal(at, hundredths / 100, 1);
+    *--at = ' ';
+    *--at = worker;
+    for (const char *word = " nips"; *word; word++) {
+        *--at = *word;
+    }
+    system_call(SYS_WRITE, 1, (long)at, end - at);
+}
+
+/* The stack as the kernel leaves it: argc, argv[0], argv[1] ... */
+__attribute__((used)) static void spin(const long *stack)
+{
+    const char *worker = (const char *)stack[2];
+    unsigned long hz = frequency(), told = 0;
+
+    for (unsigned long rounds = 1;; rounds++) {
+        unsigned long steps = ROUND;
+
+        __asm__ volatile("1: subs %0, %0, #1\n\tb.ne 1b" : "+r"(steps)::"cc");
+        unsigned long now = counter();
+        if (now / hz != told) {
+            told = now / hz;
+            tell(stack[0] > 1 ? *worker : '0', now / (hz / 100), rounds);
+        }
+    }
+}
+
+__asm__(".globl _start\n_start: mov x0, sp\n\tb spin\n");
