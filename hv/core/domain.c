@@ -13,6 +13,7 @@
 #include <loam/domain.h>
 #include <loam/frame.h>
 #include <loam/hv.h>
+#include <loam/hypercall.h>
 #include <loam/log.h>
 #include <loam/mem.h>
 #include <loam/pcpu.h>
@@ -97,6 +98,7 @@ int domain_create(struct hv *hv, const struct domain_config *config, struct doma
     }
     d->hv = hv;
     d->config = *config;
+    d->who = config->enhanced ? HC_WHO_ENHANCED : 0;
     d->pool = config->pool != NULL ? config->pool : cpupool_default(hv);
     d->state = DOMAIN_BUILDING;
     d->refs = 1;

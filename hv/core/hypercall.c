@@ -55,11 +55,10 @@ static __noinline int call_with_arg(struct hc *hc, const struct hc_row *row)
     return rc;
 }
 
-bool hypercall_dispatch(struct vcpu *v)
+enum vm_resume exit_hypercall(struct vcpu *v, struct vm_exit *x)
 {
-    struct domain *d = v->domain;
     uint64_t number = arch_hc_number(&v->arch);
-    struct hc hc = { .hv = d->hv, .v = v, .d = d, .arg = arch_hc_args(&v->arch) };
+    struct hc hc = { .v = v, .d = v->domain, .arg = arch_hc_args(&v->arch) };
     int rc = -XEN_ENOSYS;
 
     if (likely(number < HYPERCALLS_MAX)) {
@@ -69,7 +68,7 @@ bool hypercall_dispatch(struct vcpu *v)
         if (likely(op < t->nr)) {
             const struct hc_row *row = &t->rows[op];
 
-            if (likely((row->who & hc_who(d)) != 0)) {
+            if (likely((row->who & hc.d->who) != 0)) {
                 rc = row->size == 0 ? row->handler(&hc, NULL) : call_with_arg(&hc, row);
             }
         }
@@ -79,5 +78,5 @@ bool hypercall_dispatch(struct vcpu *v)
         hc.ret = (uint64_t)(int64_t)rc;
     }
     arch_hc_set_result(&v->arch, hc.ret);
-    return hc.reschedule;
+    return hc.resume;
 }

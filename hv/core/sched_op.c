@@ -13,13 +13,13 @@
 int sched_op_yield(struct hc *hc, void *arg)
 {
     sched_yield_vcpu(hc->v);
-    hc->reschedule = true;
+    hc->resume = VM_RESCHEDULE;
     return 0;
 }
 
 int sched_op_block(struct hc *hc, void *arg)
 {
-    hc->reschedule = vcpu_block(hc->v) == VM_RESCHEDULE;
+    hc->resume = vcpu_block(hc->v);
     return 0;
 }
 
@@ -31,6 +31,6 @@ int sched_op_shutdown(struct hc *hc, void *arg)
         return -XEN_EINVAL;
     }
     domain_shutdown(hc->d, (enum domain_shutdown_reason)a->reason);
-    hc->reschedule = true;
+    hc->resume = VM_RESCHEDULE;
     return 0;
 }

@@ -17,6 +17,8 @@
 #define __unused __attribute__((unused))
 #define __noinline __attribute__((noinline))
 #define __weak __attribute__((weak))
+/* For a public function: inlined where its callers are compiled with its body (-flto). */
+#define __inline_at_link inline __attribute__((always_inline))
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

@@ -59,6 +59,7 @@ struct domain {
     uint8_t state;               /* [lock] enum domain_state */
     uint8_t shutdown_reason;     /* [lock] */
     uint32_t refs;               /* atomic */
+    uint32_t who;                /* enum hc_who: which hypercalls it may use, constant */
     struct spinlock lock;        /* LOCK_RANK_DOMAIN */
     struct list_node link;       /* [hv->lock] in hv->domain_list */
     struct vcpu **vcpus;         /* vcpus_max entries, constant after creation */

@@ -3,7 +3,7 @@
  * struct hv: all mutable state of the host that is not per CPU.
  *
  * There is one on hardware (core/start.c) and as many as a host test likes.
- * It is passed, not found: v->domain->hv, p->hv, hc->hv lead here.
+ * It is passed, not found: v->domain->hv, p->hv, hc->d->hv lead here.
  */
 #ifndef LOAM_HV_H
 #define LOAM_HV_H

@@ -12,18 +12,15 @@
 #include <loam/domain.h>
 #include <loam/guest_copy.h>
 #include <loam/types.h>
-
-struct hv;
-struct vcpu;
+#include <loam/vcpu.h>
 
 /* One hypercall being executed. */
 struct hc {
-    struct hv *hv;
-    struct vcpu *v;     /* caller */
-    struct domain *d;   /* its domain */
-    const uint64_t *arg; /* raw arguments 0..4, in the caller's registers */
-    uint64_t ret;       /* value for the guest when the handler returns 0 */
-    bool reschedule;    /* the caller gave its CPU up (yield, block, shutdown) */
+    struct vcpu *v;       /* caller */
+    struct domain *d;     /* its domain */
+    const uint64_t *arg;  /* raw arguments 0..4, in the caller's registers */
+    uint64_t ret;         /* value for the guest when the handler returns 0 */
+    enum vm_resume resume; /* VM_RESCHEDULE: the caller gave its CPU up */
 };
 
 /* Who may use a row: its "who" column. */
@@ -50,16 +47,10 @@ struct hc_table {
     uint32_t mask;             /* bits of argument 0 that are the sub-operation */
 };
 
-/* What d is, as an enum hc_who mask. */
-static inline uint32_t hc_who(const struct domain *d)
-{
-    return d->config.enhanced ? HC_WHO_ENHANCED : 0;
-}
-
 /*
- * Executes the hypercall in v's registers and writes the result there.
- * Returns true when v gave its CPU up. Context: v is current.
+ * VM_EXIT_HYPERCALL: executes the hypercall in v's registers and writes the
+ * result there. Context: v is current.
  */
-bool hypercall_dispatch(struct vcpu *v);
+enum vm_resume exit_hypercall(struct vcpu *v, struct vm_exit *x);
 
 #endif
