@@ -124,8 +124,11 @@ static const char *size_text(char buf[24], uint64_t bytes)
 static void build_report(const struct build *b)
 {
     const struct plan_domain *pd = b->pd;
-    char ram[24], kernel[24], ramdisk[24], more[24] = "";
-    if (b->nr_banks > 1) {
+    char ram[24], kernel[24], ramdisk[24], more[40] = "";
+    if (pd->nr_statics && pd->statics[0].start != b->bank[0].gpa) {
+        fmt_print(more, sizeof(more), " (machine %#lx%s)", pd->statics[0].start,
+                  pd->nr_statics > 1 ? " ..." : "");
+    } else if (b->nr_banks > 1) {
         fmt_print(more, sizeof(more), " (%u ranges)", b->nr_banks);
     }
     log_info(pd->hv, "%s: %s at %#lx%s, %u vCPU%s, pool %s (%s), kernel %s, ramdisk %s",

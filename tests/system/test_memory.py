@@ -25,7 +25,7 @@ def test_static_memory(machine):
     """Guest-physical addresses stay the usual ones; the host's are told in the log."""
     fixed = guest("fixed", static_mem=[STATIC], memory=192)
     m = machine(fixed, micro("other", "ticker"), memory=2048)
-    m.expect_said(r"^loam: {name}: 192 MiB at 0x70000000", "fixed", 30)
+    m.expect_said(r"^loam: {name}: 192 MiB at 0x40000000 \(machine 0x70000000\)", "fixed", 30)
     m.ready("fixed")
     first, last = system_ram(m, "fixed")
     assert first == 0x40000000 and last == first + STATIC[1] - 1
