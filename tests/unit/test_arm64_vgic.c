@@ -474,6 +474,17 @@ TEST(timer_set_anew_while_disabled)
     CHECK(!hw[0].vtimer_active);
 }
 
+TEST(timer_unpended_by_register)
+{
+    world();
+    load(0, 0);
+    timer_fires(0);
+    gicr_set(0, REG_PENDING_CLEAR, 1u << VTIMER);
+    CHECK_EQ(gicr(0, REG_PENDING_SET), 1u << VTIMER); /* its line is high */
+    CHECK_EQ(ack_and_end(), VTIMER);
+    CHECK(!hw[0].vtimer_active);
+}
+
 TEST(timer_deactivated_by_register)
 {
     world();
@@ -525,6 +536,49 @@ TEST(spi_level)
     CHECK_EQ(ack(), SPURIOUS);
     CHECK_EQ(gicd(REG_PENDING_SET + 4), 0);
     CHECK_EQ(spis[8].owner, VGIC_NO_VCPU);
+}
+
+TEST(level_pended_by_a_write_while_active)
+{
+    world();
+    load(0, 0);
+    spi_enable(40, 0);
+    for (uint32_t n = 0; n < 2; n++) {
+        gicd_set(REG_PENDING_SET + 4, 1u << 8);
+        CHECK_EQ(ack(), 40);
+        CHECK_EQ(gicd(REG_PENDING_SET + 4), 0);
+        gicd_set(REG_PENDING_SET + 4, 1u << 8);
+        CHECK_EQ(gicd(REG_PENDING_SET + 4), 1u << 8);
+        CHECK_EQ(ack(), SPURIOUS);
+        eoi(40);
+        CHECK_EQ(ack_and_end(), 40);
+        CHECK_EQ(ack(), SPURIOUS);
+    }
+    gicr_set(0, REG_PENDING_SET, 1u << PTIMER);
+    CHECK_EQ(ack(), PTIMER);
+    gicr_set(0, REG_PENDING_SET, 1u << PTIMER);
+    CHECK_EQ(gicr(0, REG_PENDING_SET), 1u << PTIMER);
+    eoi(PTIMER);
+    CHECK_EQ(ack_and_end(), PTIMER);
+    CHECK_EQ(ack(), SPURIOUS);
+}
+
+TEST(line_configured_as_edge)
+{
+    world();
+    load(0, 0);
+    spi_enable(40, 0);
+    gicd_set(REG_CONFIG + 8, 2u << 16); /* INTID 40 */
+    vgic_spi_line(&gic, 40, true, NULL);
+    kick(0);
+    CHECK_EQ(ack_and_end(), 40);
+    CHECK_EQ(ack(), SPURIOUS); /* once for each rise */
+    vgic_spi_line(&gic, 40, false, NULL);
+    vgic_spi_line(&gic, 40, true, NULL);
+    vgic_spi_line(&gic, 40, false, NULL);
+    kick(0);
+    CHECK_EQ(ack_and_end(), 40);
+    CHECK_EQ(ack(), SPURIOUS);
 }
 
 TEST(spi_edge)
@@ -609,6 +663,20 @@ TEST(spi_of_the_host)
 }
 
 /* --- Registers of a vCPU that runs elsewhere ----------------------------- */
+
+TEST(spi_of_the_host_unpended)
+{
+    world();
+    load(0, 0);
+    spi_enable(50, 0);
+    spis[18].hwirq = 77;
+    spi_active[77] = true;
+    vgic_spi_pulse(&gic, 50, NULL);
+    kick(0);
+    gicd_set(REG_PENDING_CLEAR + 4, 1u << 18);
+    CHECK(!spi_active[77]); /* it can come again */
+    CHECK_EQ(ack(), SPURIOUS);
+}
 
 TEST(icactiver_of_a_running_vcpu)
 {

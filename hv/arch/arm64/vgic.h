@@ -58,6 +58,8 @@ void vgic_changed(struct vgic_cpu *c, struct vgic_cpu *self);
 void vgic_update_open(struct vgic_cpu *c);
 /* SPI i (INTID - 32) changed: offers it to the vCPU that should have it. [gic->lock] */
 void vgic_spi_changed(struct vgic *g, uint32_t i, struct vgic_cpu *self);
+/* SPI i is not to be pending by a write or a pulse any more. [gic->lock] */
+void vgic_spi_unlatch(struct vgic *g, uint32_t i);
 /* SPI i is not to be active any more; if in a list register, once that is folded. [gic->lock] */
 void vgic_spi_deactivate(struct vgic *g, uint32_t i);
 

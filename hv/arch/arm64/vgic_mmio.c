@@ -258,8 +258,7 @@ static void spi_write_bit(struct vgic *g, uint32_t i, enum bit_reg reg)
         s->latch = true;
         break;
     case REG_PENDING_CLEAR:
-        s->latch = false;
-        s->unlatch = s->in_lr;
+        vgic_spi_unlatch(g, i);
         break;
     case REG_ACTIVE_SET:
         s->deactivate = false;

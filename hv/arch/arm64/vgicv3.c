@@ -159,6 +159,18 @@ void vgic_spi_changed(struct vgic *g, uint32_t i, struct vgic_cpu *self)
     vgic_changed(g->cpu[who], self);
 }
 
+void vgic_spi_unlatch(struct vgic *g, uint32_t i)
+{
+    struct vgic_spi *s = &g->spis[i];
+
+    if (s->in_lr) {
+        s->unlatch = true;
+    } else if (s->hwirq != 0 && s->latch && !s->active) {
+        host_irq_deactivate(s->hwirq); /* otherwise it could not come again */
+    }
+    s->latch = false;
+}
+
 void vgic_spi_deactivate(struct vgic *g, uint32_t i)
 {
     struct vgic_spi *s = &g->spis[i];
@@ -192,13 +204,9 @@ static void fold_private(struct vgic_cpu *c, uint32_t intid, uint64_t lr)
     if (lr & LR_ACTIVE) {
         c->active |= bit;
     }
-    if (!private_is_level(c, intid)) {
-        if (lr & LR_PENDING) {
-            atomic_fetch_or(&c->pending, bit);
-        }
-    } else if (!(lr & LR_PENDING)) {
-        /* Taken: what a write had latched is gone; the line says whether it comes again. */
-        atomic_fetch_and(&c->pending, ~bit);
+    /* Not taken: back to where it came from. A line needs no memory. */
+    if (lr & LR_PENDING && (c->lr_latch & bit || !private_is_level(c, intid))) {
+        atomic_fetch_or(&c->pending, bit);
     }
 }
 
@@ -209,13 +217,10 @@ static void fold_spi(struct vgic_cpu *c, uint32_t intid, uint64_t lr)
     s->in_lr = false;
     s->lr_pending = false;
     s->active = lr & LR_ACTIVE;
-    if (s->edge || s->hwirq != 0) {
-        s->latch |= (lr & LR_PENDING) != 0;
-    } else if (!(lr & LR_PENDING)) {
-        s->latch = false;
-    }
+    /* Not taken: back to where it came from. A line needs no memory. */
+    s->latch |= lr & LR_PENDING && s->lr_latch;
     if (s->unlatch) {
-        s->latch = false;
+        vgic_spi_unlatch(c->gic, intid - 32);
     }
     if (s->deactivate) {
         vgic_spi_deactivate(c->gic, intid - 32);
@@ -251,6 +256,7 @@ static void fold(struct vgic_cpu *c)
     c->used = 0;
     c->spi_lrs = 0;
     c->in_lr = 0;
+    c->lr_latch = 0;
 }
 
 /* --- fill ------------------------------------------------------------------ */
@@ -326,8 +332,8 @@ static void place_private(struct vgic_cpu *c, uint32_t n, const struct candidate
     /* Pending and active at once only without a line or a host interrupt to say so later. */
     bool pending = cand->pending && !(cand->active && (level || intid == c->gic->ppi_hw));
 
-    if (pending && !level) {
-        atomic_fetch_and(&c->pending, ~bit);
+    if (pending && atomic_fetch_and(&c->pending, ~bit) & bit && level) {
+        c->lr_latch |= bit;
     }
     c->in_lr |= bit;
     c->lr_pending |= pending ? bit : 0;
@@ -343,7 +349,8 @@ static void place_spi(struct vgic_cpu *c, uint32_t n, const struct candidate *ca
     bool soft_edge = s->edge && s->hwirq == 0;
     bool pending = cand->pending && (!cand->active || soft_edge);
 
-    if (pending && (s->edge || s->hwirq != 0)) {
+    s->lr_latch = pending && s->latch;
+    if (pending) {
         s->latch = false;
     }
     s->owner = (uint8_t)c->id;
@@ -456,8 +463,9 @@ static void apply_wishes(struct vgic_cpu *c)
         host_irq_deactivate(c->gic->ppi_hw);
     }
     c->active &= ~clear;
-    if (unpend != 0) {
-        atomic_fetch_and(&c->pending, ~unpend);
+    /* The timer's is level-sensitive: a write does not take it back, see below what does. */
+    if ((unpend & ~hw) != 0) {
+        atomic_fetch_and(&c->pending, ~(unpend & ~hw));
     }
     /* The timer may have been set anew while its interrupt could not be delivered. */
     if (c->pending & hw && !(c->active & hw) && !host_vtimer_asserted()) {
@@ -507,6 +515,7 @@ static void reclaim(struct vgic_cpu *c)
         if (ended >> c->lr_of[intid] & 1) {
             c->in_lr &= ~(1u << intid);
             c->lr_pending &= ~(1u << intid);
+            c->lr_latch &= ~(1u << intid);
             c->active &= ~(1u << intid);
         }
     }
@@ -626,6 +635,7 @@ void vgic_spi_line(struct vgic *g, uint32_t intid, bool level, struct vgic_cpu *
     spin_lock(&g->lock);
     if (g->spis[i].line != level) {
         g->spis[i].line = level;
+        g->spis[i].latch |= level && g->spis[i].edge;
         vgic_spi_changed(g, i, self);
     }
     spin_unlock(&g->lock);
@@ -683,6 +693,7 @@ void vgic_save(struct vgic_cpu *c)
             c->used = 0;
             c->in_lr = 0;
             c->lr_pending = 0;
+            c->lr_latch = 0;
         } else {
             spin_lock(&c->gic->lock);
             eoi_count(c);

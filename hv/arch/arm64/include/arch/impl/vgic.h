@@ -38,6 +38,7 @@ struct vgic_cpu {
     uint32_t active;       /* active when list registers were last written back */
     uint32_t in_lr;        /* in a list register, or was when last looked at */
     uint32_t lr_pending;   /* of those: put there pending, as last seen */
+    uint32_t lr_latch;     /* of those: level-triggered, put there pending by a write */
     uint32_t hcr;          /* ICH_HCR_EL2 for it, 0: only EN */
     uint16_t used;         /* list registers that may hold something */
     uint16_t spi_lrs;      /* those of them that hold SPIs */
@@ -76,6 +77,7 @@ struct vgic_spi {
     bool active : 1;   /* active when list registers were last written back */
     bool in_lr : 1;    /* in a list register of owner */
     bool lr_pending : 1; /* put there pending, as last seen */
+    bool lr_latch : 1;   /* and that because of latch, which went along */
     bool unlatch : 1;    /* while in_lr: its pending (active) state is to go when folded */
     bool deactivate : 1;
 };
