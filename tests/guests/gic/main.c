@@ -149,6 +149,21 @@ static void level_timer(void)
     check(pending, "a high line reads as pending");
     check(!still, "a line that fell reads as not pending");
     check(this_cpu()->irqs[TIMER_IRQ] == 0, "a line that fell in time does not fire");
+    /* A write does not take a high line back, and the timer goes on working. */
+    count_reset();
+    level_limit = 1;
+    timer_in(0);
+    delay_us(100);
+    write32(gic_redist() + 0x10280, 1u << TIMER_IRQ); /* GICR_ICPENDR0 */
+    check(gic_is_pending(TIMER_IRQ), "ICPENDR leaves a high line pending");
+    irqs_on();
+    irq_wait(TIMER_IRQ, 1, 100000);
+    timer_in(100);
+    irq_wait(TIMER_IRQ, 2, 100000);
+    irqs_off();
+    check(this_cpu()->irqs[TIMER_IRQ] == 2, "which fires, and fires when set again: %u of 2",
+          this_cpu()->irqs[TIMER_IRQ]);
+    timer_off();
     gic_disable(TIMER_IRQ);
 }
 

@@ -15,7 +15,7 @@
 #define RET 0xd65f03c0u
 
 static u8 scratch[4096] __attribute__((aligned(4096)));
-static u32 code[4] __attribute__((aligned(64)));
+static u32 code[1024] __attribute__((aligned(4096))); /* a page: emulators watch it for writes */
 static u64 regs[32];
 static u64 canary[512] __attribute__((aligned(4096)));
 static u32 calls, exceptions;
@@ -47,10 +47,12 @@ static bool call(u32 instruction)
 {
     static const u64 pattern = 0x5a5a000000000000ul;
 
-    code[0] = instruction;
-    code[1] = 0xca1c0260; /* eor x0, x19, x28 */
-    code[2] = RET;
-    sync_code(code, sizeof(code));
+    if (code[0] != instruction) {
+        code[0] = instruction;
+        code[1] = 0xca1c0260; /* eor x0, x19, x28 */
+        code[2] = RET;
+        sync_code(code, 12);
+    }
     for (u32 i = 18; i < 29; i++) {
         regs[i] = pattern + i;
     }

@@ -5,8 +5,9 @@
  * Fills its RAM, its FP and SIMD registers, its pointer-authentication keys
  * and the EL1 registers that nothing else here uses with values made from the
  * option id=, and checks them for seconds= while other guests, with the same
- * addresses and other values, share its CPU. A lost or swapped bit is a
- * failure of the vCPU switch, of stage 2, or of a VMID.
+ * addresses and other values, share its CPU (or for rounds=, if that takes
+ * longer). A lost or swapped bit is a failure of the vCPU switch, of stage 2,
+ * or of a VMID.
  */
 
 #include "guest.h"
@@ -152,6 +153,7 @@ int main(void)
 {
     u64 expected[16], signature = 0, bad_ram = 0, rounds = 0;
     u32 bad_registers = 0, bad_vectors = 0, bad_signatures = 0;
+    u64 least = option("rounds", 0);
     bool pauth = has_pauth();
 
     salt = option("id", 1) * 0x100000001b3ul;
@@ -173,7 +175,7 @@ int main(void)
     write_registers(expected);
     u64 *at = ram_from;
     u64 end = now() + ticks_of_us(option("seconds", 5) * 1000000);
-    while (now() < end) {
+    while (rounds < least || now() < end) {
         bad_ram += check_ram(&at, 2000);
         bad_registers += check_registers(expected);
         bad_vectors += check_vectors();

@@ -106,6 +106,7 @@ void gic_cpu_init(void)
     write32(redist + ICACTIVER, ~0u);
     write32(redist + IGROUPR, ~0u);
     write32(redist + INMIR, 0);
+    write32(redist + ICFGR + 4, 0); /* level-sensitive, as the timer is */
     for (u32 i = 0; i < 32; i += 4) {
         write32(redist + IPRIORITYR + i, 0xa0a0a0a0);
     }
