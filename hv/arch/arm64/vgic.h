@@ -49,8 +49,6 @@ void vgic_spi_pulse(struct vgic *g, uint32_t intid, struct vgic_cpu *self);
 void vgic_deactivate(struct vgic_cpu *c, uint32_t intid);
 /* True when an interrupt would end WFI. c is loaded here or nowhere. */
 bool vgic_has_event(struct vgic_cpu *c);
-/* The value that was written to ICC_SGI1R_EL1 (group 1), ICC_SGI0R / ICC_ASGI1R (not 1). */
-void vgic_send_sgi(struct vgic_cpu *c, uint64_t sgir, bool group1);
 
 /* Something of c changed that only its owner can act on. [gic->lock] */
 void vgic_changed(struct vgic_cpu *c, struct vgic_cpu *self);
@@ -73,6 +71,8 @@ bool vgic_gicd_read(struct vgic_cpu *self, uint32_t offset, uint32_t size, uint6
 bool vgic_gicd_write(struct vgic_cpu *self, uint32_t offset, uint32_t size, uint64_t value);
 bool vgic_gicr_read(struct vgic_cpu *self, uint32_t offset, uint32_t size, uint64_t *value);
 bool vgic_gicr_write(struct vgic_cpu *self, uint32_t offset, uint32_t size, uint64_t value);
+/* The value that was written to ICC_SGI1R_EL1 (group 1), ICC_SGI0R / ICC_ASGI1R (not 1). */
+void vgic_send_sgi(struct vgic_cpu *c, uint64_t sgir, bool group1);
 
 /* --- Provided by vintc.c, by the test on the host -------------------------- */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Registers of the virtual GICv3: distributor and redistributors
- * (Arm IHI 0069 12.9 to 12.11), one security state (GICD_CTLR.DS), affinity
- * routing always on, no LPIs, no MBIs.
+ * Registers of the virtual GICv3: distributor and redistributors, and the
+ * ICC_SGI registers (Arm IHI 0069 12.2, 12.9 to 12.11), one security state
+ * (GICD_CTLR.DS), affinity routing always on, no LPIs, no MBIs.
  *
  *   redistributor of vCPU n at n * 0x20000: RD_base frame, then SGI_base frame
  *
@@ -574,4 +574,38 @@ bool vgic_gicr_write(struct vgic_cpu *self, uint32_t offset, uint32_t size, uint
         config_write(self, c, 16, (uint32_t)value);
     }
     return true;
+}
+
+/* --- SGI registers ------------------------------------------------------------------------ */
+
+static void sgi_one(struct vgic_cpu *self, uint32_t id, uint32_t intid, bool group1)
+{
+    struct vgic *g = self->gic;
+
+    if (id < g->nr_cpus && g->cpu[id] != NULL && (g->cpu[id]->group >> intid & 1) == group1) {
+        vgic_pend_private(g->cpu[id], intid, self);
+    }
+}
+
+void vgic_send_sgi(struct vgic_cpu *c, uint64_t sgir, bool group1)
+{
+    uint32_t intid = (uint32_t)(sgir >> 24) & 0xf;
+
+    if (sgir & BIT(40)) { /* IRM: all but self */
+        for (uint32_t id = 0; id < c->gic->nr_cpus; id++) {
+            if (id != c->id) {
+                sgi_one(c, id, intid, group1);
+            }
+        }
+        return;
+    }
+    /* Aff3, Aff2 and the range selector are 0 for all vCPUs: Aff1 = id / 16, Aff0 = id % 16. */
+    if (sgir & (BITS(55, 44) | BITS(39, 32))) {
+        return;
+    }
+    uint32_t base = ((uint32_t)(sgir >> 16) & 0xff) * 16;
+
+    for (uint32_t list = sgir & 0xffff; list != 0; list &= list - 1) {
+        sgi_one(c, base + (uint32_t)__builtin_ctz(list), intid, group1);
+    }
 }
