@@ -29,7 +29,7 @@
 
 #include "private.h"
 
-#define CLEAR_STEP (2 * MIB) /* about 100,000 instructions */
+#define CLEAR_STEP (512 * KIB) /* about 50,000 instructions, each a line of the cache */
 #define COPY_STEP (256 * KIB)
 #define BLOCKS_STEP 16
 #define LARGE_PAGE (2 * MIB)

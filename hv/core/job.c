@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Long work in steps. Idle CPUs take a step each time round their loop; while
- * there are jobs a timer makes one CPU do a step each millisecond, so that
- * jobs end on a busy machine too.
+ * there are jobs a timer makes one CPU do a step, so that jobs end on a busy
+ * machine too. It is set at the end of a step, for later the longer the step
+ * took: how long a step takes is up to the machine, and guests have most of it.
  */
 #include <arch/time.h>
 #include <loam/atomic.h>
@@ -12,18 +13,9 @@
 #include <xen/errno.h>
 
 #define JOB_PERIOD NS_PER_MS
+#define JOB_REST 3 /* times as long as the last step took */
 
-static void job_timer_due(struct timer *t, struct pcpu *p)
-{
-    struct hv *hv = container_of(t, struct hv, job_timer);
-
-    spin_lock(&hv->lock);
-    if (!list_is_empty(&hv->jobs)) {
-        pcpu_raise(p, PCPU_WORK_JOB);
-        timer_set(p, t, arch_time_now() + JOB_PERIOD);
-    }
-    spin_unlock(&hv->lock);
-}
+static void job_timer_due(struct timer *t, struct pcpu *p) { pcpu_raise(p, PCPU_WORK_JOB); }
 
 void hv_init(struct hv *hv)
 {
@@ -33,14 +25,23 @@ void hv_init(struct hv *hv)
     timer_init(&hv->job_timer, job_timer_due);
 }
 
-/* Queues j. While there are jobs the timer is set; under the lock: by one CPU at a time. */
-static void job_queue(struct hv *hv, struct job *j)
+/* While jobs wait the timer is set, or a CPU is at a step; under the lock: by one CPU at a time. */
+static void job_timer_start_locked(struct hv *hv, ns_t took)
+{
+    if (!list_is_empty(&hv->jobs) && atomic_load_relaxed(&hv->job_timer.pcpu) == NULL) {
+        timer_set(this_pcpu(), &hv->job_timer,
+                  arch_time_now() + MAX(JOB_PERIOD, JOB_REST * took));
+    }
+}
+
+/* Queues j, which may be NULL, when the last step took so long. */
+static void job_queue(struct hv *hv, struct job *j, ns_t took)
 {
     spin_lock(&hv->lock);
-    list_push_back(&hv->jobs, &j->link);
-    if (atomic_load_relaxed(&hv->job_timer.pcpu) == NULL) {
-        timer_set(this_pcpu(), &hv->job_timer, arch_time_now() + JOB_PERIOD);
+    if (j != NULL) {
+        list_push_back(&hv->jobs, &j->link);
     }
+    job_timer_start_locked(hv, took);
     spin_unlock(&hv->lock);
 }
 
@@ -55,7 +56,7 @@ static void job_kick_idle(struct hv *hv)
 
 void job_start(struct hv *hv, struct job *j)
 {
-    job_queue(hv, j);
+    job_queue(hv, j, 0);
     pcpu_raise(this_pcpu(), PCPU_WORK_JOB);
     job_kick_idle(hv);
 }
@@ -76,16 +77,19 @@ bool job_step(struct pcpu *p)
         return false;
     }
     struct job *j = container_of(n, struct job, link);
+    ns_t began = arch_time_now();
     int rc = j->step(j);
+    ns_t took = arch_time_now() - began;
 
     if (rc == -XEN_EAGAIN) {
         /* An idle CPU goes on by itself; a busy one lets its guest run until the timer is due. */
-        job_queue(hv, j);
+        job_queue(hv, j, took);
         if (p->current != NULL) {
             job_kick_idle(hv);
         }
     } else {
         j->done(j, rc);
+        job_queue(hv, NULL, took);
     }
     return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* core/job.c: idle CPUs do long work at once, busy ones a step each millisecond. */
+/* core/job.c: idle CPUs do long work at once, busy ones a step now and then. */
 #include <loam/job.h>
 #include <loam/timer.h>
 
@@ -140,6 +140,30 @@ TEST(a_busy_cpu_does_a_step_each_millisecond)
     CHECK(!j.done);
     dom_run(w, 0, 150);
     CHECK(j.done);
+    dom_destroy(w, d);
+    world_destroy(w);
+}
+
+static int slow_step(struct job *j)
+{
+    fake_machine->now += 10 * NS_PER_MS;
+    return step(j);
+}
+
+TEST(guests_have_most_of_a_cpu_whose_steps_take_long)
+{
+    struct world *w = dom_world(1);
+    struct fake_script s;
+    struct domain *d = busy(w, &s);
+    struct counted j = job(10, 0);
+
+    j.job.step = slow_step;
+    job_start(w->hv, &j.job);
+    ns_t start = w->machine.now;
+    while (!j.done) {
+        dom_run(w, 0, 1);
+    }
+    CHECK(w->machine.now - start >= 10 * 10 * NS_PER_MS + 9 * 30 * NS_PER_MS);
     dom_destroy(w, d);
     world_destroy(w);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Long work cut into steps (building, clearing and taking apart a domain), so
- * that it never holds a CPU: idle CPUs do steps all the time, busy ones at
- * least one each millisecond.
+ * that it never holds a CPU: idle CPUs do steps all the time, of the busy ones
+ * one does a step each millisecond, or after three times the last step.
  */
 #ifndef LOAM_JOB_H
 #define LOAM_JOB_H
