@@ -71,7 +71,7 @@ def test_more_memory_than_there_is(machine):
 
 
 def test_more_memory_than_is_free(machine):
-    refused(machine, micro("bad", "ticker", memory=1000), prop="memory", memory=1024)
+    refused(machine, micro("bad", "ticker", memory=1020), prop="memory", memory=1024)
 
 
 def test_no_memory(machine):
