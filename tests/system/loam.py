@@ -212,7 +212,7 @@ class Machine:
 
     def complaint(self, node: str, prop: str = "", timeout: float = 30) -> str:
         """The hypervisor's message that names a node and a property."""
-        pattern = rf"^loam: warning: (?=.*{re.escape(node)}\b)(?=.*{re.escape(prop)}).*"
+        pattern = rf"^loam: warning: (?=.*{re.escape(node)}\b)(?=.*{prop}).*"
         return self.expect(HOST, pattern, timeout).group(0)
 
     # --- typing ---------------------------------------------------------------------
