@@ -342,6 +342,55 @@ static void sgis(void)
     check(cpu_is_off(1), "the second CPU is off again");
 }
 
+/* Two CPUs work on each other's redistributor and read the state of SPIs, all at once. */
+#define CROSS_ROUNDS 300
+#define CROSS_SGI 9
+static volatile u32 crossed[2];
+
+static void cross(u64 other)
+{
+    u64 frame = machine.gicr + 0x20000 * other + 0x10000;
+    u32 me = this_cpu()->index;
+
+    gic_cpu_init();
+    gic_enable(CROSS_SGI);
+    irqs_on();
+    for (u32 n = 0; n < CROSS_ROUNDS; n++) {
+        write32(frame + 0x0200, 1u << CROSS_SGI); /* GICR_ISPENDR0 */
+        (void)read32(frame + 0x0200);
+        write32(frame + 0x0380, 1u << 10); /* GICR_ICACTIVER0 */
+        (void)read32(frame + 0x0300); /* GICR_ISACTIVER0 */
+        gic_pend(TEST_IRQ);
+        (void)gic_is_active(TEST_IRQ);
+        crossed[me] = n + 1;
+    }
+    for (u64 end = now() + ticks_of_us(2000000); crossed[!me] != CROSS_ROUNDS && now() < end;) {
+    }
+    delay_us(1000);
+    irqs_off();
+}
+
+static void crossfire(void)
+{
+    if (machine.nr_cpus < 2) {
+        return;
+    }
+    crossed[0] = crossed[1] = 0;
+    count_reset();
+    memset((void *)cpus[1].irqs, 0, sizeof(cpus[1].irqs));
+    gic_enable(TEST_IRQ);
+    check(cpu_start(1, cross, 0) == PSCI_SUCCESS, "it starts again");
+    cross(1);
+    for (u64 end = now() + ticks_of_us(500000); !cpu_is_off(1) && now() < end;) {
+    }
+    check(crossed[0] == CROSS_ROUNDS && crossed[1] == CROSS_ROUNDS,
+          "each in the other's registers: %u and %u rounds", crossed[0], crossed[1]);
+    check(this_cpu()->irqs[CROSS_SGI] && cpus[1].irqs[CROSS_SGI] && this_cpu()->irqs[TEST_IRQ],
+          "both were interrupted: %u and %u times", this_cpu()->irqs[CROSS_SGI],
+          cpus[1].irqs[CROSS_SGI]);
+    gic_disable(TEST_IRQ);
+}
+
 /* --- nonsense ---------------------------------------------------------------------------- */
 static u32 poke(u64 at, u64 value)
 {
@@ -402,6 +451,7 @@ int main(void)
     driver_part();
     helper_ready = helper_stop = false;
     sgis();
+    crossfire();
     if (!has_option("polite")) {
         nonsense(machine.gicd, 0x10000, step, "GICD");
         nonsense(gic_redist(), 0x20000, step, "GICR of this CPU");

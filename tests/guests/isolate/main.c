@@ -32,7 +32,14 @@ static u64 mix(u64 n)
     X(cntp_cval_el0) \
     X(cntv_cval_el0) \
     X(afsr0_el1) \
-    X(amair_el1)
+    X(afsr1_el1) \
+    X(amair_el1) \
+    X(tpidr_el0) \
+    X(elr_el1) \
+    X(spsr_el1) \
+    X(esr_el1) \
+    X(cntkctl_el1) \
+    X(fpsr)
 
 static void write_registers(u64 *expected)
 {
@@ -151,7 +158,7 @@ static u64 check_ram(u64 **at, u64 count)
 
 int main(void)
 {
-    u64 expected[16], signature = 0, bad_ram = 0, rounds = 0;
+    u64 expected[20], signature = 0, bad_ram = 0, rounds = 0;
     u32 bad_registers = 0, bad_vectors = 0, bad_signatures = 0;
     u64 least = option("rounds", 0);
     bool pauth = has_pauth();
