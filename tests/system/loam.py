@@ -39,6 +39,7 @@ from loamdt import (  # noqa: E402, F401: tests take the board's words from here
 OUT = os.path.abspath(os.environ.get("LOAM_OUT", os.path.join(ROOT, "out")))
 IMAGE = os.environ.get("LOAM_IMAGE", os.path.join(OUT, "arm64", "loam"))
 HOST = ""
+FRAGMENT = None  # nobody: the line came again as a whole
 
 # --- what Loam says: the only place that knows the words -----------------------
 DOMAIN_LINE = re.compile(r"^\(([^()\s]{1,64})\) ?(.*)$")
@@ -150,7 +151,7 @@ class Machine:
         before = self.last.get(domain)
         if domain == self.owner and before and before is not self.lines[-1]:
             if text.startswith(before.text):
-                before.text = ""
+                before.domain = FRAGMENT
 
     def collect(self, seconds: float) -> None:
         """Take in what comes during that time, without judging it."""
