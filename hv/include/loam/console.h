@@ -29,7 +29,10 @@ struct console_driver {
     void (*ack_irq)(uintptr_t regs);
 };
 
-/* Sets hv->console up, without a device: what is written before there is one is lost. Errors: -XEN_ENOMEM. */
+/*
+ * Sets hv->console up, without a device: what is written before there is one is lost.
+ * Errors: -XEN_ENOMEM.
+ */
 int __must_check console_init(struct hv *hv);
 /* Finds the device that /chosen stdout-path names and uses it; returns whether there is one. */
 bool console_probe(struct hv *hv, const struct fdt *host);
@@ -57,7 +60,10 @@ void console_write(struct domain *d, const char *buf, size_t size);
  * Errors: -XEN_ENOMEM, -XEN_EEXIST attached already.
  */
 int __must_check console_attach(struct domain *d, void (*input)(struct domain *d, char c));
-/* The opposite; what d wrote last is shown. Nothing to do is no error. Context: d lives, not from input(). */
+/*
+ * The opposite; what d wrote last is shown. Nothing to do is no error.
+ * Context: d lives, not from input().
+ */
 void console_detach(struct domain *d);
 
 /* Reads what the device has and gives it to the domain. From vcpu_next() on PCPU_WORK_CONSOLE. */
