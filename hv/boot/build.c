@@ -138,8 +138,8 @@ static void build_report(const struct build *b)
              size_text(kernel, pd->module[PLAN_KERNEL].size),
              pd->module[PLAN_RAMDISK].size ? size_text(ramdisk, pd->module[PLAN_RAMDISK].size)
                                            : "none");
-    log_info(pd->hv, "mem: domain %s uses %lu KiB, %lu KiB per vCPU, %lu KiB free",
-             pd->config.name, (b->d->bytes + KIB - 1) / KIB,
+    log_info(pd->hv, "mem: domain %s uses %lu KiB, %lu KiB per vCPU, %lu KiB free", pd->config.name,
+             (b->d->bytes + KIB - 1) / KIB,
              (b->d->vcpu_bytes / pd->config.vcpus_max + KIB - 1) / KIB,
              pd->hv->frames.avail * (PAGE_SIZE / KIB));
 }

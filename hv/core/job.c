@@ -29,8 +29,7 @@ void hv_init(struct hv *hv)
 static void job_timer_start_locked(struct hv *hv, ns_t took)
 {
     if (!list_is_empty(&hv->jobs) && atomic_load_relaxed(&hv->job_timer.pcpu) == NULL) {
-        timer_set(this_pcpu(), &hv->job_timer,
-                  arch_time_now() + MAX(JOB_PERIOD, JOB_REST * took));
+        timer_set(this_pcpu(), &hv->job_timer, arch_time_now() + MAX(JOB_PERIOD, JOB_REST * took));
     }
 }
 
