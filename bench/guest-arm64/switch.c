@@ -11,7 +11,7 @@
  */
 #include "guest.h"
 
-enum { LEAD_US = 100000, RUN_US = 60000, NR_FP_WORDS = 64, NR_KEY_WORDS = 10 };
+enum { LEAD_US = 300000, RUN_US = 150000, NR_FP_WORDS = 64, NR_KEY_WORDS = 10 };
 enum { HINT_PACIA1716 = 8 };
 
 /* SCTLR_EL1.{EnIA,EnIB,EnDA,EnDB} */

@@ -357,6 +357,9 @@ static void set_slice(struct credit2_pcpu *cp, const struct credit2_vcpu *c, uin
 {
     ns_t slice = RUN_MIN;
 
+    if (cp->sp.slice_at <= now + RUN_MIN) {
+        return; /* it is looked at before that anyway */
+    }
     if (next + RUN_PAST > c->node.key) {
         /* The bound is RUN_MAX for a weight of 1, so that the product cannot overflow. */
         uint64_t ahead = MIN(next + RUN_PAST - c->node.key, RUN_MAX << 8);
@@ -410,6 +413,20 @@ static void exchange(struct credit2_pool *pool, struct credit2_pcpu *cp, struct 
     }
 }
 
+/* The usual exchange: best is the first of the queue that c, which may go on here, waits in. */
+static bool swap_first(const struct credit2_pool *pool, struct credit2_vcpu *c,
+                       struct credit2_vcpu *best)
+{
+    if (c->queue != best->queue || heap_min(best->queue) != &best->node) {
+        return false;
+    }
+    heap_replace_min(best->queue, &c->node);
+    atomic_store_relaxed(&best->sv.wanted, false);
+    /* As in exchange(). */
+    atomic_store_relaxed(&c->sv.wanted, !cpumask_is_empty(&pool->idle));
+    return true;
+}
+
 /* Others wait: prev goes on if it may and still has more credit, or has run too shortly. */
 static struct credit2_vcpu *pick_contended(struct credit2_pool *pool, struct credit2_pcpu *cp,
                                            struct vcpu *prev, bool keep, ns_t now)
@@ -431,7 +448,9 @@ static struct credit2_vcpu *pick_contended(struct credit2_pool *pool, struct cre
     struct credit2_vcpu *best = find_best(pool, cp, limit);
 
     if (best != NULL || !keep) {
-        exchange(pool, cp, prev, best);
+        if (!keep || best == NULL || !swap_first(pool, c, best)) {
+            exchange(pool, cp, prev, best);
+        }
         c = best;
     }
     if (c != NULL) {
@@ -488,6 +507,7 @@ static __noinline struct vcpu *pick_anew(struct credit2_pool *pool, struct credi
     if (cp->sp.slice_at == 0) {
         cp->sp.slice_at = NS_NEVER;
     }
+    bool was_untimed = cp->sp.slice_at == NS_NEVER; /* else neither mask has this CPU */
     uint64_t next = next_burned(pool, cp);
     if (next != NOBODY) {
         c = pick_contended(pool, cp, ready, keep, now);
@@ -499,10 +519,12 @@ static __noinline struct vcpu *pick_anew(struct credit2_pool *pool, struct credi
     }
     struct vcpu *v = c != NULL ? c->sv.vcpu : NULL;
 
-    *cp->idle = v == NULL ? *cp->idle | cp->bit : *cp->idle & ~cp->bit;
-    *cp->untimed &= ~cp->bit;
-    if (v != NULL && cp->sp.slice_at == NS_NEVER) {
-        *cp->untimed |= cp->bit;
+    if (prev == NULL || v == NULL || was_untimed || cp->sp.slice_at == NS_NEVER) {
+        *cp->idle = v == NULL ? *cp->idle | cp->bit : *cp->idle & ~cp->bit;
+        *cp->untimed &= ~cp->bit;
+        if (v != NULL && cp->sp.slice_at == NS_NEVER) {
+            *cp->untimed |= cp->bit;
+        }
     }
     if (next != NOBODY) {
         spread(pool);

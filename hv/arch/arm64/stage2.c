@@ -14,11 +14,13 @@
  * VMIDs. A domain's VMID counts only together with the generation it was
  * taken in. When VMIDs run out the generation goes up, and every CPU empties
  * its TLB before it uses a VMID of the new one (p->arch.vmid_generation). A
- * CPU that is in a guest meanwhile does not stop: the VMID in its VTTBR_EL2 is
- * never given to another domain while it is there, and the domain keeps it in
- * the new generation if it comes by first. So at any time a VMID means one
- * domain on all CPUs that use it without an empty TLB in between.
- * p->arch.vttbr is written under vmid_lock; that is what a rollover looks at.
+ * CPU that is in a guest meanwhile does not stop: the VTTBR_EL2 that it has at
+ * that moment is kept (p->arch.vttbr_kept). For the whole new generation its
+ * VMID is given to no other domain, and the domain goes on using it. So at any
+ * time a VMID means one domain on all CPUs that use it without an empty TLB in
+ * between, and a domain has one VMID, which flushes rely on.
+ * p->arch.vttbr is what a rollover looks at; a CPU that writes it without
+ * vmid_lock looks at the generation again afterwards (load_current()).
  */
 #include <arch/stage2.h>
 #include <loam/atomic.h>
@@ -191,14 +193,30 @@ void arch_stage2_flush_all(struct domain *d)
     flush(d, gfn(0), UINT64_MAX);
 }
 
-/* Does some CPU's VTTBR_EL2 hold this VMID? vmid_lock is held. */
-static bool vmid_in_use(const struct hv *hv, uint64_t vmid, uint64_t *vttbr)
+/* VMIDs have run out: only those that CPUs are using now stay. vmid_lock is held. */
+static void vmid_rollover(struct arch_host *h, const struct hv *hv)
+{
+    atomic_store_relaxed(&h->vmid_generation, h->vmid_generation + 1);
+    h->vmid_next = 1;
+    /* The generation is seen before the CPUs are looked at. Partner: load_current(). */
+    smp_mb();
+    for (uint32_t i = 0; i < HV_PCPUS_MAX; i++) {
+        struct pcpu *p = hv->pcpus[i];
+
+        if (p != NULL) {
+            p->arch.vttbr_kept = p->arch.vttbr;
+        }
+    }
+}
+
+/* Was this VMID kept over the last rollover; with vttbr as part of that value? */
+static bool vmid_is_kept(const struct hv *hv, uint64_t vmid, const uint64_t *vttbr)
 {
     for (uint32_t i = 0; i < HV_PCPUS_MAX; i++) {
         const struct pcpu *p = hv->pcpus[i];
 
-        if (p != NULL && p->arch.vttbr >> VTTBR_VMID_SHIFT == vmid) {
-            *vttbr = p->arch.vttbr;
+        if (p != NULL && p->arch.vttbr_kept >> VTTBR_VMID_SHIFT == vmid &&
+            (vttbr == NULL || p->arch.vttbr_kept == *vttbr)) {
             return true;
         }
     }
@@ -208,32 +226,52 @@ static bool vmid_in_use(const struct hv *hv, uint64_t vmid, uint64_t *vttbr)
 /* Gives d a VMID of the current generation. vmid_lock is held. */
 static void vmid_renew(struct arch_host *h, struct domain *d)
 {
-    uint64_t holder = 0;
-
-    /* Still running somewhere with the old one: nobody else has got it. */
-    if (d->p2m.vmid_generation != 0 && vmid_in_use(d->hv, d->p2m.vmid, &holder) &&
-        holder == d->arch.vttbr) {
+    if (d->p2m.vmid_generation != 0 && vmid_is_kept(d->hv, d->p2m.vmid, &d->arch.vttbr)) {
         d->p2m.vmid_generation = h->vmid_generation;
         return;
     }
     /* There are more VMIDs (>= 255) than CPUs: the search ends. */
     do {
         if (h->vmid_next == 1u << h->vmid_bits) {
-            h->vmid_generation++;
-            h->vmid_next = 1;
+            vmid_rollover(h, d->hv);
         }
         d->p2m.vmid = (uint16_t)h->vmid_next++;
-    } while (vmid_in_use(d->hv, d->p2m.vmid, &holder));
+    } while (vmid_is_kept(d->hv, d->p2m.vmid, NULL));
     d->p2m.vmid_generation = h->vmid_generation;
     /* Flushes read it without the lock. */
     atomic_store_relaxed(&d->arch.vttbr, (uint64_t)d->p2m.vmid << VTTBR_VMID_SHIFT |
                                              d->p2m.root.n << PAGE_SHIFT);
 }
 
+/* The usual case, without the lock: nothing changed since p and d last took part. */
+static bool load_current(struct arch_host *h, struct domain *d, struct pcpu *p)
+{
+    uint64_t generation = atomic_load_relaxed(&h->vmid_generation);
+
+    if (p->arch.vmid_generation != generation ||
+        atomic_load_relaxed(&d->p2m.vmid_generation) != generation) {
+        return false;
+    }
+    atomic_store_relaxed(&p->arch.vttbr, d->arch.vttbr);
+    /*
+     * A rollover that began meanwhile either finds the VMID in use here or is
+     * noticed here. Partner: vmid_renew().
+     */
+    smp_mb();
+    if (atomic_load_relaxed(&h->vmid_generation) != generation) {
+        return false;
+    }
+    sysreg_write(vttbr_el2, p->arch.vttbr);
+    return true;
+}
+
 void stage2_load(struct domain *d, struct pcpu *p)
 {
     struct arch_host *h = host_of(p->hv);
 
+    if (likely(load_current(h, d, p))) {
+        return;
+    }
     spin_lock(&h->vmid_lock);
     if (d->p2m.vmid_generation != h->vmid_generation) {
         vmid_renew(h, d);

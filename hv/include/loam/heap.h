@@ -42,4 +42,22 @@ void heap_remove(struct heap *h, struct heap_node *n);
 /* Take the node with the smallest key off, NULL if the heap is empty. O(log n). */
 struct heap_node *heap_pop(struct heap *h);
 
+/* Take the node with the smallest key off and add n, which is in no heap. Cheap if it is alone. */
+static inline void heap_replace_min(struct heap *h, struct heap_node *n)
+{
+    struct heap_node *old = h->root;
+
+    if (old->left == NULL) { /* a leftist heap: it has no right child either */
+        n->parent = NULL;
+        n->left = NULL;
+        n->right = NULL;
+        n->rank = 1;
+        old->rank = 0;
+        h->root = n;
+        return;
+    }
+    heap_remove(h, old);
+    heap_insert(h, n);
+}
+
 #endif
