@@ -125,7 +125,7 @@ def test_more_lives_than_vmids(machine):
     check_counting(m.of("good"), 0.8)
 
 
-def test_three_that_look_the_same(machine):
+def test_four_that_look_the_same(machine):
     """Same addresses, different values, one CPU: nothing is mixed up."""
     m = machine(
         *[micro(f"iso{i}", "isolate", f"id={i} seconds=5", memory=16) for i in range(1, 5)], cpus=1
@@ -134,12 +134,35 @@ def test_three_that_look_the_same(machine):
         m.expect(f"iso{i}", r"^5 passed, 0 failed", 120)
 
 
-def test_four_on_two_cpus(machine):
+def test_five_on_two_cpus(machine):
     m = machine(
         *[micro(f"iso{i}", "isolate", f"id={i} seconds=5", memory=16) for i in range(1, 6)], cpus=2
     )
     for i in range(1, 6):
         m.expect(f"iso{i}", r"^5 passed, 0 failed", 120)
+
+
+def test_flood_of_text(machine):
+    """Who prints without end delays nobody."""
+    m = machine(micro("loud", "ticker", "every=0 ticks=4000"), micro("good", "ticker"))
+    m.expect("good", r"^tick 10 ")
+    m.expect("loud", r"^tick 4000 ", 60)
+    check_counting(m.of("good"), 0.6)
+
+
+def test_all_at_once(machine):
+    """Everybody does their worst at the same time, on two CPUs, and still passes."""
+    guests = {
+        image: micro(image, image, words, cpus=vcpus)
+        for image, words, vcpus, _ in GUESTS
+        if "polite" not in words
+    }
+    chaos = micro("chaos", "chaos", restart="always")
+    m = machine(*guests.values(), chaos, micro("good", "ticker"))
+    for name in guests:
+        m.expect(name, r"^\d+ passed, 0 failed", 120)
+    m.expect("good", r"^tick 50 ", 60)
+    check_counting(m.of("good"), 1.0, 50)
 
 
 def test_chaos(machine):
