@@ -386,6 +386,7 @@ static void fill(struct vgic_cpu *c)
         }
     }
     c->used = (uint16_t)((1u << ch.nr) - 1);
+    c->offered |= ch.nr != 0;
 
     uint32_t hcr = (ch.left_pending ? ICH_HCR_NPIE : 0) |
                    (ch.left_active ? ICH_HCR_LRENPIE | ICH_HCR_TDIR : 0);
@@ -551,6 +552,7 @@ static bool place_quick(struct vgic_cpu *c, uint32_t intid)
         }
         n = (uint32_t)__builtin_ctz(~used);
         c->used = (uint16_t)(used | 1u << n);
+        c->offered = true;
         c->in_lr |= bit;
         c->lr_of[intid] = (uint8_t)n;
     }
@@ -656,17 +658,37 @@ void vgic_spi_pulse(struct vgic *g, uint32_t intid, struct vgic_cpu *self)
 
 /* --- Load, save, reset -------------------------------------------------------- */
 
+/*
+ * Active priorities. They are 0 in the hardware while nobody is loaded, and
+ * become something else only by an interrupt that was offered.
+ */
+static __noinline void apr_load(const struct vgic_cpu *c)
+{
+    for (uint32_t i = 0; i < 4 && i < c->gic->nr_apr; i++) {
+        ich_apr_write(0, i, c->ap0r[i]);
+        ich_apr_write(1, i, c->ap1r[i]);
+    }
+}
+
+static __noinline void apr_save(struct vgic_cpu *c)
+{
+    c->offered = false;
+    for (uint32_t i = 0; i < 4 && i < c->gic->nr_apr; i++) {
+        c->ap0r[i] = ich_apr_read(0, i);
+        c->ap1r[i] = ich_apr_read(1, i);
+        if ((c->ap0r[i] | c->ap1r[i]) != 0) {
+            c->offered = true;
+            ich_apr_write(0, i, 0);
+            ich_apr_write(1, i, 0);
+        }
+    }
+}
+
 void vgic_load(struct vgic_cpu *c)
 {
     ich_vmcr_write(c->vmcr);
-    for (uint32_t i = 0; i < 4 && i < c->gic->nr_apr; i++) {
-        /* The hardware's are 0 while nobody is loaded. */
-        if (unlikely(c->ap0r[i] != 0)) {
-            ich_apr_write(0, i, c->ap0r[i]);
-        }
-        if (unlikely(c->ap1r[i] != 0)) {
-            ich_apr_write(1, i, c->ap1r[i]);
-        }
+    if (unlikely(c->offered)) {
+        apr_load(c);
     }
     if (unlikely((c->pending | c->active) >> c->gic->ppi_hw & 1)) {
         host_irq_set_active(c->gic->ppi_hw);
@@ -677,15 +699,8 @@ void vgic_load(struct vgic_cpu *c)
 void vgic_save(struct vgic_cpu *c)
 {
     c->vmcr = ich_vmcr_read();
-    for (uint32_t i = 0; i < 4 && i < c->gic->nr_apr; i++) {
-        c->ap0r[i] = ich_apr_read(0, i);
-        if (unlikely(c->ap0r[i] != 0)) {
-            ich_apr_write(0, i, 0);
-        }
-        c->ap1r[i] = ich_apr_read(1, i);
-        if (unlikely(c->ap1r[i] != 0)) {
-            ich_apr_write(1, i, 0);
-        }
+    if (c->offered) {
+        apr_save(c);
     }
     if (c->used != 0) {
         if (likely((ich_elrsr_read() & c->used) == c->used && (c->spi_lrs | c->hcr) == 0)) {

@@ -18,6 +18,7 @@ struct vgic;
 struct vgic_cpu {
     struct vgic *gic;
     uint16_t id;
+    bool offered; /* active priorities may not be 0: an interrupt was in a list register */
     bool loaded; /* its list registers are in the hardware of the CPU vcpu.loaded_on */
 
     /* Private interrupts, bit n is INTID n. Atomic: any CPU may change them. */
