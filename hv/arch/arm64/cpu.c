@@ -185,8 +185,8 @@ void arch_describe(const struct hv *hv, char *buf, size_t size)
     uint64_t midr = sysreg_read(midr_el1);
 
     fmt_print(buf, size,
-              "arm64, CPU %02x-%03x r%up%u, %u of them, %u-bit addresses, GICv3 with %u interrupts, "
-              "timer %u kHz",
+              "arm64, CPU %02x-%03x r%up%u, %u of them, %u-bit addresses, "
+              "GICv3 with %u interrupts, timer %u kHz",
               (uint32_t)(midr >> 24) & 0xff, (uint32_t)(midr >> 4) & 0xfff,
               (uint32_t)(midr >> 20) & 0xf, (uint32_t)midr & 0xf, host->nr_cpus, host->pa_bits,
               host->nr_irqs, (uint32_t)(host->cntfrq / 1000));
