@@ -39,8 +39,8 @@
 #define LEAD_MAX (2 * CREDIT_MAX) /* the lead of one that always runs and still has credit */
 #define PREEMPT_MIN (500 * NS_PER_US) /* credit that a waking vCPU must have more */
 #define RUN_MIN (1 * NS_PER_MS) /* nobody is preempted earlier */
-#define RUN_MAX (7500 * NS_PER_US) /* nobody is asked later whether it should go on */
-#define RUN_PAST RUN_MAX /* how far a vCPU may burn past the next one before it goes */
+#define RUN_MAX (10 * NS_PER_MS) /* nobody is asked later whether it should go on */
+#define RUN_PAST (5 * NS_PER_MS) /* how far a vCPU may burn past the next one before it goes */
 #define BURN_MAX NS_PER_S /* longest time booked at once: no overflow */
 #define NOBODY UINT64_MAX /* burned by the first of an empty queue */
 
