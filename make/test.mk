@@ -46,6 +46,7 @@ quick:
 	$(sub) ARCH=arm64 O=out/arm64-clang CC=clang-14 CI=1
 	$(sub) ARCH=arm64 O=out/arm64-debug DEBUG=1 CI=1
 	@tools/nmcheck aarch64-linux-gnu-nm out/arm64/loam.elf out/arm64-debug/loam.elf
+	$(sub) ARCH=fake O=$(F) CI=1
 	@tools/headercheck arm64 fake
 	@tools/layercheck
 	@tools/stylecheck
