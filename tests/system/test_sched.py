@@ -8,14 +8,14 @@ import pytest
 from loam import Failure, Pool, check_counting, guest, micro
 
 
-def spin_rate(m, name, seconds, after):
-    """Rounds of work a second that a guest did, over so many seconds of its own time."""
+def spin_rate(m, name, seconds, after, rounds=False):
+    """CPU microseconds (or rounds of work) that a guest saw in each of so many of its seconds."""
     workers = {}
     for line in m.of(name, r"^spin "):
-        match = re.match(r"spin (\d+) ([\d.]+) (\d+)$", line.text)
+        match = re.match(r"spin (\d+) ([\d.]+) (\d+) (\d+)$", line.text)
         if match and line.time >= after:
-            worker, up, n = int(match.group(1)), float(match.group(2)), int(match.group(3))
-            workers.setdefault(worker, []).append((up, n))
+            n = int(match.group(4 if rounds else 3))
+            workers.setdefault(int(match.group(1)), []).append((float(match.group(2)), n))
     total = 0.0
     for samples in workers.values():
         up0, n0 = samples[0]
@@ -28,37 +28,48 @@ def spin_rate(m, name, seconds, after):
     return total
 
 
-def test_weights(machine):
-    """4 guests of 2 vCPUs on 2 CPUs, all busy, weights 1:1:2:4: within 5 %.
+def weights(machine, cpus):
+    """4 guests of 2 vCPUs, all busy, weights 1:1:2:4: each within 5 % of its share.
 
     Instructions are the machine's clock here (-icount): otherwise guests would
     pay in time for what the emulator has to translate anew after each switch.
     """
-    weights = {"one": 256, "uno": 256, "two": 512, "four": 1024}
+    due = {"one": 256, "uno": 256, "two": 512, "four": 1024}
     m = machine(
-        *[guest(n, "spin", weight=w) for n, w in weights.items()],
+        *[guest(n, "spin", weight=w) for n, w in due.items()],
+        cpus=cpus,
         memory=1536,
         extra=["-accel", "tcg,thread=single", "-icount", "shift=2,sleep=off"],
     )
     m.ready(timeout=600)
-    for name in weights:
+    for name in due:
         m.expect(name, r"^spin 0 ", 300)
         m.expect(name, r"^spin 1 ", 300)
     after = m.lines[-1].time
     for _ in range(600):
         m.collect(1)
         try:
-            rates = {name: spin_rate(m, name, 20, after) for name in weights}
+            rates = {name: spin_rate(m, name, 20, after, True) for name in due}
             break
         except Failure:
             continue
     else:
         raise Failure("no 20 s of guest time in 600 s")
     total = sum(rates.values())
-    for name, weight in weights.items():
-        share, due = rates[name] / total, weight / sum(weights.values())
-        print(f"{name}: weight {weight}, share {share:.4f}, due {due:.4f}")
-        assert abs(share / due - 1) <= 0.05, f"{name} has {share:.3f}, {due:.3f} is due: {rates}"
+    for name, weight in due.items():
+        share, wanted = rates[name] / total, weight / sum(due.values())
+        print(f"{name}: weight {weight}, share {share:.4f}, due {wanted:.4f}")
+        assert abs(share / wanted - 1) <= 0.05, f"{name}: {share:.4f}, due {wanted:.4f}: {rates}"
+
+
+def test_weights_on_one_cpu(machine):
+    weights(machine, 1)
+
+
+@pytest.mark.long
+def test_weights_on_two_cpus(machine):
+    """Not steady: the emulator does not give its two CPUs equal time (docs/status.md)."""
+    weights(machine, 2)
 
 
 def stress(machine, seconds):

@@ -2,12 +2,14 @@
 /*
  * spin WORKER: how much CPU time a guest gets, by its own counters.
  *
- * Prints "spin WORKER SECONDS ROUNDS" every two seconds of the virtual
- * counter: what that has shown so far and how many rounds of a fixed number
- * of instructions were done by then. A Linux program without a library:
+ * Prints "spin WORKER SECONDS MICROSECONDS ROUNDS" every two seconds of the
+ * virtual counter: what that has shown so far, how much of it the worker was
+ * seen to run (where the counter jumps, somebody else had the CPU), and how
+ * many rounds of a fixed number of instructions it did. A Linux program without a library:
  * system calls by number (asm-generic/unistd.h).
  */
-#define STEPS 20000 /* in a round, two instructions each */
+#define STEPS 20000 /* in a round, two instructions each; some 50 microseconds in the emulator */
+#define JUMP_HZ 2000 /* half a millisecond; nobody gets a CPU for less than one */
 #define TELL_SECONDS 2
 
 enum { SYS_WRITE = 64 };
@@ -50,12 +52,15 @@ static char *decimal(char *end, unsigned long value, int digits)
     return end;
 }
 
-static void tell(char worker, unsigned long hundredths, unsigned long rounds)
+static void tell(char worker, unsigned long hundredths, unsigned long ran,
+                 unsigned long rounds)
 {
     char line[80], *end = line + sizeof(line), *at = end;
 
     *--at = '\n';
     at = decimal(at, rounds, 1);
+    *--at = ' ';
+    at = decimal(at, ran, 1);
     *--at = ' ';
     at = decimal(at, hundredths % 100, 2);
     *--at = '.';
@@ -72,17 +77,20 @@ static void tell(char worker, unsigned long hundredths, unsigned long rounds)
 __attribute__((used)) static void spin(const long *stack)
 {
     const char *worker = (const char *)stack[2];
-    unsigned long hz = frequency(), told = 0, rounds = 0;
+    unsigned long hz = frequency(), last = counter(), told = 0, ran = 0, rounds = 0;
 
     for (;;) {
         unsigned long steps = STEPS;
 
         __asm__ volatile("1: subs %0, %0, #1\n\tb.ne 1b" : "+r"(steps)::"cc");
         unsigned long now = counter();
+        ran += now - last < hz / JUMP_HZ ? now - last : 0;
+        last = now;
         rounds++;
         if (now / hz / TELL_SECONDS != told) {
             told = now / hz / TELL_SECONDS;
-            tell(stack[0] > 1 ? *worker : '0', now / (hz / 100), rounds);
+            tell(stack[0] > 1 ? *worker : '0', now / (hz / 100), ran / (hz / 1000000),
+                 rounds);
         }
     }
 }
