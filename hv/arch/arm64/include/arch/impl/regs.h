@@ -92,7 +92,6 @@ struct arch_pcpu {
     uint64_t vttbr;        /* what VTTBR_EL2 holds */
     uint64_t vmid_generation; /* of the VMIDs this CPU's TLB may hold */
     uint64_t vttbr_kept;   /* vttbr at the last rollover of VMIDs [vmid_lock] */
-    uint64_t lrs_live;     /* list registers that are not zero in the hardware */
     uint32_t hwid;         /* index in the device tree's list of CPUs */
 };
 
