@@ -201,6 +201,7 @@ static void build_done(struct job *j, int rc)
     }
     struct hv *hv = pd->hv;
     struct domain *d = b->d;
+    d->vcpu_shared = gpa(guest_shared_size(pd) ? b->shared_gpa : 0);
     arch_vcpu_reset(d->vcpus[0], b->kernel_gpa, b->fdt_gpa);
     build_report(b);
     build_free(b);

@@ -12,7 +12,7 @@
  * domain_destroy() finds all of it. One build at a time takes RAM
  * (plan->filler): when memory ends, no two domains hold half of theirs.
  *
- *   bank  |.. kernel (its own alignment) | ramdisk | device tree |......|
+ *   bank  |.. kernel (its own alignment) | ramdisk | device tree | shared |......|
  *          all in one bank; boot protocols want kernel
  *          and ramdisk within 32 GiB, the tree in 2 MiB and 8-byte aligned
  */
@@ -250,7 +250,8 @@ static bool place_in(struct build *b, const struct build_bank *bank)
         at = ALIGN_UP(at, LARGE_PAGE);
     }
     b->fdt_gpa = at;
-    return at <= end && b->fdt_max <= end - at;
+    b->shared_gpa = at + b->fdt_max;
+    return at <= end && b->fdt_max + guest_shared_size(b->pd) <= end - at;
 }
 
 int build_place(struct build *b)

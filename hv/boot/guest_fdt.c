@@ -24,6 +24,11 @@
 #define FDT_BASE_SIZE (8 * KIB) /* all but what depends on the domain */
 #define FDT_VCPU_SIZE 256
 
+size_t guest_shared_size(const struct plan_domain *pd)
+{
+    return ALIGN_UP(pd->config.vcpus_max * arch_guest_layout()->vcpu_shared_size, PAGE_SIZE);
+}
+
 size_t guest_fdt_size(const struct plan_domain *pd)
 {
     size_t size = FDT_BASE_SIZE + FDT_VCPU_SIZE * pd->config.vcpus_max;
@@ -71,6 +76,20 @@ static void write_memory(const struct build *b, struct fdt_writer *w)
     }
 }
 
+/* RAM that the guest's kernel maps but gives to nobody (binding reserved-memory). */
+static void write_reserved(const struct build *b, struct fdt_writer *w)
+{
+    const uint64_t reg[] = { b->shared_gpa, guest_shared_size(b->pd) };
+    fdt_write_begin_node(w, "reserved-memory");
+    fdt_write_prop_u32(w, "#address-cells", 2);
+    fdt_write_prop_u32(w, "#size-cells", 2);
+    fdt_write_prop_empty(w, "ranges");
+    fdt_write_begin_unit(w, "vcpus", b->shared_gpa);
+    fdt_write_prop_u64s(w, "reg", reg, ARRAY_SIZE(reg));
+    fdt_write_end_node(w);
+    fdt_write_end_node(w);
+}
+
 static void write_uart(struct fdt_writer *w)
 {
     const struct guest_layout *layout = arch_guest_layout();
@@ -116,6 +135,9 @@ static void write_tree(const struct build *b, struct fdt_writer *w)
     arch_guest_fdt(b->d, w);
     write_chosen(b, w);
     write_memory(b, w);
+    if (guest_shared_size(b->pd)) {
+        write_reserved(b, w);
+    }
     if (b->pd->vpl011) {
         write_uart(w);
     }

@@ -246,7 +246,7 @@ struct build {
     uint32_t range; /* of static memory: index */
     uint32_t nr_banks;
     struct build_bank bank[PLAN_BANKS_MAX];
-    uint64_t kernel_gpa, ramdisk_gpa, fdt_gpa;
+    uint64_t kernel_gpa, ramdisk_gpa, fdt_gpa, shared_gpa;
     void *fdt;
     size_t fdt_max, fdt_size;
 };
@@ -272,6 +272,8 @@ int build_fdt_store(struct build *b);
 
 /* --- guest_fdt.c -------------------------------------------------------- */
 
+/* Bytes of RAM that the vCPUs of pd share with the hypervisor, whole pages; 0: none. */
+size_t guest_shared_size(const struct plan_domain *pd);
 /* Bytes that are enough for the tree of pd. */
 size_t guest_fdt_size(const struct plan_domain *pd);
 /* Writes the tree to b->fdt, its size to b->fdt_size. Errors: said. */

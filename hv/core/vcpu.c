@@ -68,6 +68,7 @@ void vcpu_destroy(struct vcpu *v)
 
     d->vcpus[v->id] = NULL;
     timer_stop(&v->wake);
+    guest_unshare(d, &v->waited_word);
     sched_vcpu_fini(v);
     arch_vcpu_fini(v);
     mem_free(d->hv, v, sizeof(*v));
@@ -123,6 +124,17 @@ void vcpu_wake(struct vcpu *v)
     if (atomic_load_relaxed(&v->pause) & VCPU_PAUSE_BLOCKED) {
         vcpu_unpause(v, VCPU_PAUSE_BLOCKED);
     }
+}
+
+int vcpu_share_waited(struct vcpu *v, gpa_t at)
+{
+    int rc = guest_share(v->domain, at, &v->waited_word);
+
+    if (rc == 0) {
+        /* Of a running vCPU it does not change. */
+        guest_shared_store(&v->waited_word, v->waited);
+    }
+    return rc;
 }
 
 int vcpu_power_on(struct domain *d, uint32_t id, uint64_t entry, uint64_t arg)

@@ -2,7 +2,7 @@
 /*
  * Copies between the hypervisor and a guest's memory.
  *
- * The only file in which a guest's address becomes a pointer. For each piece,
+ * The only file in which a guest's address becomes a pointer. For each piece of a copy,
  * p2m.lock is held from the translation to the last byte, so that the frame
  * cannot be unmapped and given to somebody else meanwhile, and so that a block
  * that is being split does not look like a hole. Hypercall arguments lie in one page
@@ -188,4 +188,30 @@ int guest_phys_clear(struct domain *d, gpa_t to, uint64_t size, bool clean)
         size -= run;
     }
     return 0;
+}
+
+int guest_share(struct domain *d, gpa_t at, struct guest_shared *s)
+{
+    uint64_t run = sizeof(uint64_t);
+
+    if (!IS_ALIGNED(at.a, sizeof(uint64_t))) {
+        return -XEN_EINVAL;
+    }
+    spin_lock(&d->p2m.lock);
+    uint64_t *word = (uint64_t *)(void *)ram_at(d, at, true, &run);
+    spin_unlock(&d->p2m.lock);
+    if (word == NULL) {
+        return -XEN_EFAULT;
+    }
+    guest_unshare(d, s);
+    s->word = word;
+    return 0;
+}
+
+void guest_unshare(struct domain *d, struct guest_shared *s)
+{
+    if (guest_is_shared(s)) {
+        frame_unmap(d->hv, s->word);
+        s->word = NULL;
+    }
 }

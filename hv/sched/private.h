@@ -103,17 +103,25 @@ static inline bool sched_is_loadable(const struct vcpu *v, const struct pcpu *p)
 /* now - then; 0 where two CPUs read the counter so close together that it is negative. */
 static inline ns_t ns_since(ns_t then, ns_t now) { return now > then ? now - then : 0; }
 
-/* Books that sp goes from prev to next, either may be NULL. Locks: pool->lock is held. */
+/*
+ * Books that sp goes from prev to next, either may be NULL: prev begins to wait
+ * (anew when it is woken), next has waited. Locks: pool->lock is held.
+ */
 static inline void sched_switch(struct sched_pcpu *sp, struct vcpu *prev, struct vcpu *next,
                                 ns_t now)
 {
     if (prev != NULL) {
         prev->runtime += ns_since(prev->since, now);
+        prev->since = now;
         /* Release: partner is vcpu_is_off_cpu(). */
         atomic_store_release(&prev->running, false);
     }
     if (next != NULL) {
+        next->waited += ns_since(next->since, now);
         next->since = now;
+        if (unlikely(guest_is_shared(&next->waited_word))) {
+            guest_shared_store(&next->waited_word, next->waited);
+        }
         next->pcpu = sp->pcpu;
         atomic_store_release(&next->running, true);
     }

@@ -121,6 +121,7 @@ void sched_wake(struct vcpu *v)
     spin_lock(&pool->lock);
     /* Running still: it is on its way out and sched_pick() will find it runnable. */
     if (!v->running && vcpu_is_runnable(v)) {
+        v->since = arch_time_now();
         pool->ops->wake(v);
     }
     spin_unlock(&pool->lock);

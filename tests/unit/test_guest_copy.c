@@ -127,6 +127,36 @@ TEST(only_ram_that_the_guest_may_access)
     end(&g);
 }
 
+TEST(a_shared_word)
+{
+    struct guest g;
+    struct guest_shared s = { NULL };
+    uint64_t x = 0;
+
+    REQUIRE(begin(&g));
+    CHECK_EQ(guest_share(g.d, gpa(RAM + 4), &s), -XEN_EINVAL);
+    CHECK_EQ(guest_share(g.d, gpa(ROM), &s), -XEN_EFAULT);
+    CHECK_EQ(guest_share(g.d, gpa(DEVICE), &s), -XEN_EFAULT);
+    CHECK_EQ(guest_share(g.d, gpa(RAM_END), &s), -XEN_EFAULT);
+    CHECK_EQ(guest_share(g.d, gpa(UINT64_MAX - 7), &s), -XEN_EFAULT);
+    CHECK(!guest_is_shared(&s));
+    CHECK_EQ(guest_share(g.d, gpa(RAM_END - 8), &s), 0);
+    guest_shared_store(&s, 0x1122334455667788);
+    CHECK(fake_guest_read(g.v, gpa(RAM_END - 8), &x, sizeof(x)));
+    CHECK_EQ(x, 0x1122334455667788);
+    /* What cannot be shared leaves the old place; another one takes over. */
+    CHECK_EQ(guest_share(g.d, gpa(ROM), &s), -XEN_EFAULT);
+    CHECK(guest_is_shared(&s));
+    CHECK_EQ(guest_share(g.d, gpa(RAM), &s), 0);
+    guest_shared_store(&s, 1);
+    CHECK(fake_guest_read(g.v, gpa(RAM_END - 8), &x, sizeof(x)));
+    CHECK_EQ(x, 0x1122334455667788);
+    guest_unshare(g.d, &s);
+    guest_unshare(g.d, &s);
+    CHECK(!guest_is_shared(&s));
+    end(&g);
+}
+
 TEST(what_is_cleaned_is_seen_without_caches)
 {
     struct guest g;

@@ -3,6 +3,7 @@
 #include "board.h"
 
 #include <loam/guest_copy.h>
+#include <loam/vcpu.h>
 
 struct guest_tree {
     void *blob;
@@ -74,6 +75,12 @@ TEST(everything_that_was_asked_for)
     CHECK_EQ(fdt_interrupt(f, xen, 0, &irq), 0);
     CHECK(fdt_node_exists(fdt_find(f, "/cpus/cpu@3")));
     CHECK(!fdt_node_exists(fdt_find(f, "/cpus/cpu@4")));
+
+    struct fdt_node kept = fdt_find(f, "/reserved-memory/vcpus");
+    CHECK_EQ(fdt_reg_translated(f, kept, 0, &addr, &size), 0);
+    CHECK(addr == d->vcpu_shared.a && size == PAGE_SIZE);
+    CHECK(addr >= d->vcpus[0]->arch.boot_arg + t.f.size && addr + size <= 0x41000000);
+    CHECK_EQ(vcpu_share_waited(d->vcpus[0], gpa_add(d->vcpu_shared, 8)), 0);
     free(t.blob);
     board_end(&b);
 }

@@ -133,6 +133,48 @@ static void wake_and_block(enum sched_id id)
 
 TEST(wake_and_block) { each_scheduler(wake_and_block); }
 
+/* Time without a CPU counts while a vCPU could run, and only then; the guest reads it. */
+TEST(time_spent_waiting)
+{
+    struct setup t;
+    uint64_t seen = 0;
+
+    REQUIRE(setup(&t, 1, SCHED_CREDIT2));
+    struct pcpu *p = t.hv->pcpus[0];
+    struct vcpu *a = add(&t, 0), *b = add(&t, 1);
+
+    b->waited_word.word = &seen;
+    fake_machine->now += NS_PER_S; /* they may not run yet */
+    fake_unpause(a, VCPU_PAUSE_DOMAIN);
+    CHECK(pick(p) == a);
+    fake_unpause(b, VCPU_PAUSE_DOMAIN);
+    fake_machine->now += 3 * NS_PER_MS;
+    CHECK_EQ(seen, 0);
+    sched_yield_vcpu(a);
+    CHECK(pick(p) == b);
+    CHECK_EQ(a->waited, 0);
+    CHECK_EQ(b->waited, 3 * NS_PER_MS);
+    CHECK_EQ(seen, 3 * NS_PER_MS);
+    fake_machine->now += 2 * NS_PER_MS;
+    sched_yield_vcpu(b);
+    CHECK(pick(p) == a);
+    CHECK_EQ(a->waited, 2 * NS_PER_MS);
+    /* b sleeps for a second, then waits for a millisecond. */
+    fake_pause(b, VCPU_PAUSE_BLOCKED);
+    fake_machine->now += NS_PER_S;
+    fake_unpause(b, VCPU_PAUSE_BLOCKED);
+    fake_machine->now += NS_PER_MS;
+    sched_yield_vcpu(a);
+    CHECK(pick(p) == b);
+    CHECK_EQ(seen, 4 * NS_PER_MS);
+    CHECK_EQ(sched_runtime(a), 4 * NS_PER_MS + NS_PER_S);
+    b->waited_word.word = NULL;
+    fake_pause(a, VCPU_PAUSE_DOMAIN);
+    fake_pause(b, VCPU_PAUSE_DOMAIN);
+    CHECK(pick(p) == NULL);
+    teardown(&t);
+}
+
 static void affinity_errors(enum sched_id id)
 {
     struct setup t;

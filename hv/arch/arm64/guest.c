@@ -38,6 +38,7 @@ static const struct guest_layout layout = {
     .virq_base = 32,
     .grant_base = { 0x38000000 },
     .grant_size = 16 * MIB,
+    .vcpu_shared_size = 64, /* stolen time, psci.c */
 };
 
 const struct guest_layout *arch_guest_layout(void)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Firmware as a guest sees it: SMCCC 1.2 (Arm DEN 0028) and PSCI 1.1
- * (Arm DEN 0022), by HVC or SMC alike.
+ * Firmware as a guest sees it: SMCCC 1.2 (Arm DEN 0028), PSCI 1.1 (Arm DEN 0022)
+ * and stolen time (Arm DEN 0057), by HVC or SMC alike.
  *
  * The table has a row for each function; what has none answers NOT_SUPPORTED
  * in x0 and leaves every other register alone. The architecture workarounds
  * are not offered: a guest that asks is told so once and does not call at
  * each kernel entry.
  */
+#include <arch/guest.h>
 #include <arch/vcpu.h>
 #include <loam/domain.h>
 #include <loam/pcpu.h>
@@ -18,6 +19,10 @@
 #include "trap.h"
 
 #define SMCCC_64 BIT(30) /* arguments are 64 bits wide */
+
+/* DEN 0057 3: 64-bit forms only. */
+#define PV_TIME_FEATURES 0xc5000020
+#define PV_TIME_ST 0xc5000021
 
 /* Return values (DEN 0022 5.2.2; DEN 0028 has only the first). */
 #define NOT_SUPPORTED (-1)
@@ -45,9 +50,11 @@ static enum vm_resume psci_system_off(struct call *c);
 static enum vm_resume psci_system_reset(struct call *c);
 static enum vm_resume psci_system_reset2(struct call *c);
 static enum vm_resume psci_features(struct call *c);
+static enum vm_resume pv_time_features(struct call *c);
+static enum vm_resume pv_time_st(struct call *c);
 
 static const struct function {
-    uint32_t id;  /* the 32-bit form */
+    uint32_t id;  /* the 32-bit form, if there is one */
     bool has_64;  /* there is a 64-bit form too */
     enum vm_resume (*handler)(struct call *c);
 } functions[] = {
@@ -63,6 +70,8 @@ static const struct function {
     { 0x84000009, false, psci_system_reset },
     { 0x8400000a, false, psci_features },
     { 0x84000012, true, psci_system_reset2 },
+    { PV_TIME_FEATURES, false, pv_time_features },
+    { PV_TIME_ST, false, pv_time_st },
 };
 
 static const struct function *function_find(uint32_t id)
@@ -116,7 +125,7 @@ static enum vm_resume smccc_arch_features(struct call *c)
 {
     uint32_t id = (uint32_t)c->arg[0];
 
-    c->ret = id == 0x80000000 || id == 0x80000001 ? 0 : NOT_SUPPORTED;
+    c->ret = id == 0x80000000 || id == 0x80000001 || id == PV_TIME_FEATURES ? 0 : NOT_SUPPORTED;
     return VM_RESUME;
 }
 
@@ -220,5 +229,28 @@ static enum vm_resume psci_features(struct call *c)
     bool psci = (id & 0x3f000000) == 0x04000000;
 
     c->ret = (psci || id == 0x80000000) && function_find(id) != NULL ? 0 : NOT_SUPPORTED;
+    return VM_RESUME;
+}
+
+static enum vm_resume pv_time_features(struct call *c)
+{
+    uint32_t id = (uint32_t)c->arg[0];
+
+    c->ret = id == PV_TIME_FEATURES || id == PV_TIME_ST ? 0 : NOT_SUPPORTED;
+    return VM_RESUME;
+}
+
+/*
+ * Gives the address of the caller's structure: revision and attributes, which
+ * are 0 as all RAM of a new domain, and at 8 the stolen time in ns (DEN 0057 4.1).
+ */
+static enum vm_resume pv_time_st(struct call *c)
+{
+    struct domain *d = c->v->domain;
+    gpa_t at = gpa_add(d->vcpu_shared, c->v->id * arch_guest_layout()->vcpu_shared_size);
+
+    if (d->vcpu_shared.a != 0 && vcpu_share_waited(c->v, gpa_add(at, 8)) == 0) {
+        c->ret = (int64_t)at.a;
+    }
     return VM_RESUME;
 }

@@ -20,6 +20,7 @@ const struct guest_layout *arch_guest_layout(void)
         .virq_base = FAKE_VIRQ_BASE,
         .grant_base = { 0x38000000 },
         .grant_size = 0x1000000,
+        .vcpu_shared_size = 64,
     };
     return &layout;
 }

@@ -70,6 +70,7 @@ struct domain {
     void *sub[DOMAIN_SUBSYSTEMS_MAX]; /* one per row of core/subsystems.c */
     struct plan_domain *plan;    /* boot-time domain: how to build it again */
     uint32_t teardown_step;      /* cursor of domain_destroy() */
+    gpa_t vcpu_shared;           /* guest_layout.vcpu_shared_size of RAM per vCPU, 0: none */
     uint64_t bytes;              /* hypervisor memory it takes, without its vCPUs and page tables */
     uint64_t vcpu_bytes;         /* the same of its vCPUs together */
     struct domain_config config; /* constant after creation, but for weight [scheduler's lock] */

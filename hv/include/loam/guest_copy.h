@@ -35,4 +35,29 @@ int __must_check guest_phys_write(struct domain *d, gpa_t to, const void *buf, s
                                   bool clean);
 int __must_check guest_phys_clear(struct domain *d, gpa_t to, uint64_t size, bool clean);
 
+/*
+ * A 64-bit word of a guest's RAM that the hypervisor writes while the guest runs.
+ * Opaque outside of this header and mm/guest_copy.c.
+ */
+struct guest_shared {
+    uint64_t *word; /* NULL: none */
+};
+
+/*
+ * Begins to share the word at `at`, in place of what *s shared before.
+ * guest_unshare() ends it, before RAM of d is given back: a vCPU's words end
+ * with the vCPU. Locks: p2m of d. Errors: -XEN_EFAULT it is not in RAM that
+ * the guest may write, -XEN_EINVAL it is not aligned; *s is as before then.
+ */
+int __must_check guest_share(struct domain *d, gpa_t at, struct guest_shared *s);
+void guest_unshare(struct domain *d, struct guest_shared *s);
+
+static inline bool guest_is_shared(const struct guest_shared *s) { return s->word != NULL; }
+
+/* The guest sees the old value or the new one. */
+static inline void guest_shared_store(const struct guest_shared *s, uint64_t value)
+{
+    __atomic_store_n(s->word, value, __ATOMIC_RELAXED);
+}
+
 #endif

@@ -10,6 +10,7 @@
 #define LOAM_VCPU_H
 
 #include <arch/impl/regs.h>
+#include <loam/guest_copy.h>
 #include <loam/timer.h>
 #include <loam/types.h>
 
@@ -39,7 +40,9 @@ struct vcpu {
     struct timer wake;          /* unblocks it when its own timer, not in hardware, is due */
     uint64_t exits;             /* for the statistics */
     ns_t runtime;               /* ns spent running, up to `since` */
-    ns_t since;                 /* when it last began to run */
+    ns_t waited;                /* ns it could have run and had no CPU, up to `since` */
+    ns_t since;                 /* when it began to run, or to wait for a CPU */
+    struct guest_shared waited_word; /* where the guest reads `waited`, as of its last start */
 };
 
 /* Why a guest was left. The kinds are the same on every architecture. */
@@ -110,6 +113,13 @@ bool vcpu_is_off_cpu(struct vcpu *v);
 enum vm_resume vcpu_block(struct vcpu *v);
 /* An interrupt or event for v arrived; wakes it if it waits. Context: any CPU. */
 void vcpu_wake(struct vcpu *v);
+
+/*
+ * From now on the guest reads v's stolen time, ns that it waited for a CPU, at
+ * guest-physical `at` (Arm DEN 0057, SBI STA). Errors: as guest_share().
+ * Context: v is current.
+ */
+int __must_check vcpu_share_waited(struct vcpu *v, gpa_t at);
 
 /*
  * Power, as PSCI and SBI HSM need it. vcpu_power_on: starts vCPU id of d at

@@ -23,6 +23,7 @@ struct guest_layout {
     uint32_t virq_base;     /* first number of shared interrupts */
     gpa_t grant_base;       /* window for grant frames, /hypervisor reg 0 */
     uint64_t grant_size;
+    uint32_t vcpu_shared_size; /* bytes of the guest's RAM kept for each vCPU, 64-byte aligned */
 };
 const struct guest_layout *arch_guest_layout(void);
 
