@@ -12,6 +12,7 @@
  *   bit clears the area's records. Areas hold 64 records or, where the
  *   table describes more than FRAME_AREAS_MAX such areas, some power of two more.
  * - Free memory is `avail` frames; `total` is what was added and not claimed.
+ *   Kept frames are in `total` only.
  *
  * Blocks under 2 MiB are split off the upper end of a larger one, others off
  * the lower end, so that tables and objects gather and leave guests whole blocks.
@@ -201,6 +202,24 @@ static void free_range(struct frames *f, mfn_t m, uint64_t pages)
     }
 }
 
+/*
+ * Makes the blocks of one state, not FRAME_FREE, free as far as they are in
+ * the range, all of which was handed over.
+ */
+static void free_blocks(struct frames *f, mfn_t m, uint64_t pages, enum frame_state state)
+{
+    for (mfn_t end = mfn_add(m, pages), next; m.n < end.n; m = next) {
+        const struct frame *r = find_block(f, m);
+
+        next = mfn(MIN(block_end(f, r).n, end.n));
+        if (r->state == state) {
+            isolate(f, m, next.n - m.n);
+            forget_blocks(f, m, next.n - m.n);
+            free_range(f, m, next.n - m.n);
+        }
+    }
+}
+
 /* Takes 2^order frames out of the free blocks; MFN_NONE when there is no such block. */
 static mfn_t take_block(struct frames *f, uint32_t order)
 {
@@ -268,16 +287,13 @@ static int add_locked(struct frames *f, mfn_t start, uint64_t pages)
             return -XEN_ENOSPC;
         }
         f->extent[f->nr_extents++] = (struct frame_extent){ start, pages };
+        free_range(f, start, pages);
     } else if (range_is(f, start, pages, 1u << FRAME_RESERVED)) {
-        isolate(f, start, pages);
-        forget_blocks(f, start, pages);
+        free_blocks(f, start, pages, FRAME_RESERVED);
     } else {
         return -XEN_EINVAL;
     }
-
-    /* point of no return */
     f->total += pages;
-    free_range(f, start, pages);
     return 0;
 }
 
@@ -313,25 +329,55 @@ static void cut_out(struct frames *f, mfn_t start, mfn_t end)
     }
 }
 
-int frames_claim(struct hv *hv, mfn_t start, uint64_t pages)
+/* Makes free and kept frames blocks that look like `like`. Errors: as frames_claim(). */
+static int take_range(struct frames *f, mfn_t start, uint64_t pages, struct frame like)
 {
-    struct frames *f = &hv->frames;
-    int rc = -XEN_EBUSY;
-
     if (!range_is_described(f, start, pages)) {
         return -XEN_EINVAL;
     }
+    if (!range_is(f, start, pages, 1u << FRAME_FREE | 1u << FRAME_KEPT)) {
+        return -XEN_EBUSY;
+    }
+    /* point of no return */
+    free_blocks(f, start, pages, FRAME_KEPT);
+    cut_out(f, start, mfn_add(start, pages));
+    make_blocks(f, start, pages, like);
+    return 0;
+}
+
+int frames_claim(struct hv *hv, mfn_t start, uint64_t pages)
+{
+    struct frames *f = &hv->frames;
+    struct frame like = { .state = FRAME_RESERVED, .flags = FRAME_FLAG_CLAIMED };
+
     spin_lock(&f->lock);
-    if (range_is(f, start, pages, 1u << FRAME_FREE)) {
-        /* point of no return */
-        cut_out(f, start, mfn_add(start, pages));
-        make_blocks(f, start, pages,
-                    (struct frame){ .state = FRAME_RESERVED, .flags = FRAME_FLAG_CLAIMED });
+    int rc = take_range(f, start, pages, like);
+    if (rc == 0) {
         f->total -= pages;
-        rc = 0;
     }
     spin_unlock(&f->lock);
     return rc;
+}
+
+int frames_keep(struct hv *hv, mfn_t start, uint64_t pages)
+{
+    struct frames *f = &hv->frames;
+
+    spin_lock(&f->lock);
+    int rc = take_range(f, start, pages, (struct frame){ .state = FRAME_KEPT });
+    spin_unlock(&f->lock);
+    return rc;
+}
+
+void frames_release_kept(struct hv *hv)
+{
+    struct frames *f = &hv->frames;
+
+    spin_lock(&f->lock);
+    for (uint32_t i = 0; i < f->nr_extents; i++) {
+        free_blocks(f, f->extent[i].start, f->extent[i].pages, FRAME_KEPT);
+    }
+    spin_unlock(&f->lock);
 }
 
 static bool alloc_fails(const struct frames *f)

@@ -187,6 +187,94 @@ TEST(claims_take_free_ranges_only)
     world_fini(&w);
 }
 
+TEST(kept_frames_are_for_claims_only)
+{
+    struct world w;
+
+    world_init(&w, 1, 8);
+    uint64_t total = w.hv->frames.total;
+    mfn_t at = mfn_add(base_of(&w), 777);
+
+    CHECK_EQ(frames_keep(w.hv, at, 300), 0);
+    CHECK_EQ(w.hv->frames.avail, w.avail_base - 300);
+    CHECK_EQ(w.hv->frames.total, total);
+    CHECK_EQ(frame_lookup(w.hv, at)->state, FRAME_KEPT);
+    CHECK_EQ(frame_lookup(w.hv, mfn_add(at, 299))->state, FRAME_KEPT);
+    CHECK_EQ(frame_lookup(w.hv, mfn_add(at, 300))->state, FRAME_FREE);
+    CHECK_EQ(frame_lookup(w.hv, mfn(at.n - 1))->state, FRAME_FREE);
+    /* Again, and more. */
+    CHECK_EQ(frames_keep(w.hv, mfn_add(at, 100), 300), 0);
+    CHECK_EQ(w.hv->frames.avail, w.avail_base - 400);
+
+    /* All else can be allocated, these cannot. */
+    mfn_t *all = calloc(w.hv->frames.avail, sizeof(*all));
+    uint64_t nr = 0;
+    for (mfn_t m; !mfn_is_none(m = frame_alloc(w.hv, 0, 0)); all[nr++] = m) {
+        CHECK(m.n < at.n || m.n >= at.n + 400);
+    }
+    CHECK_EQ(nr, w.avail_base - 400);
+    CHECK_EQ(w.hv->frames.avail, 0u);
+    /* Nor is what somebody uses kept, not even in part. */
+    CHECK_EQ(frames_keep(w.hv, mfn_add(at, 399), 2), -XEN_EBUSY);
+    CHECK_EQ(frame_lookup(w.hv, mfn_add(at, 400))->state, FRAME_HV);
+    while (nr != 0) {
+        frame_free(w.hv, all[--nr], 0);
+    }
+    free(all);
+
+    /* Claims take kept frames, free ones and both; what comes back is free. */
+    CHECK_EQ(frames_claim(w.hv, mfn_add(at, 10), 20), 0);
+    CHECK_EQ(frames_claim(w.hv, mfn_add(at, 390), 30), 0);
+    CHECK_EQ(frames_claim(w.hv, mfn(at.n - 5), 5), 0);
+    CHECK_EQ(w.hv->frames.avail, w.avail_base - 400 - 20 - 5);
+    CHECK_EQ(w.hv->frames.total, total - 20 - 30 - 5);
+    CHECK_EQ(frame_lookup(w.hv, mfn_add(at, 9))->state, FRAME_KEPT);
+    CHECK_EQ(frame_lookup(w.hv, mfn_add(at, 29))->state, FRAME_RESERVED);
+    CHECK_EQ(frame_lookup(w.hv, mfn_add(at, 30))->state, FRAME_KEPT);
+    CHECK_EQ(frame_lookup(w.hv, mfn_add(at, 419))->state, FRAME_RESERVED);
+    CHECK_EQ(frames_keep(w.hv, mfn_add(at, 29), 2), -XEN_EBUSY);
+    CHECK_EQ(frames_add(w.hv, mfn_add(at, 9), 2), -XEN_EINVAL);
+    CHECK_EQ(frames_add(w.hv, mfn_add(at, 10), 20), 0);
+    CHECK_EQ(frame_lookup(w.hv, mfn_add(at, 10))->state, FRAME_FREE);
+    CHECK_EQ(frames_keep(w.hv, at, 0), -XEN_EINVAL);
+    CHECK_EQ(frames_keep(w.hv, at, UINT64_MAX), -XEN_EINVAL);
+
+    frames_release_kept(w.hv);
+    CHECK_EQ(frame_lookup(w.hv, mfn_add(at, 9))->state, FRAME_FREE);
+    CHECK_EQ(frame_lookup(w.hv, mfn_add(at, 390))->state, FRAME_RESERVED);
+    CHECK_EQ(w.hv->frames.avail, w.avail_base - 35);
+    CHECK_EQ(frames_add(w.hv, mfn_add(at, 390), 30), 0);
+    CHECK_EQ(frames_add(w.hv, mfn(at.n - 5), 5), 0);
+    frames_release_kept(w.hv); /* there are none */
+    world_fini(&w);
+}
+
+TEST(kept_frames_of_merged_ranges_are_released)
+{
+    struct world w;
+    static struct frame table[4096];
+    struct hv hv = { .nr_pcpus = 1 };
+
+    world_init(&w, 1, 8);
+    frames_init(&hv, table, mfn(0x40000), 4096);
+    frames_release_kept(&hv);
+    /* Two ranges become one block; one range is apart. */
+    CHECK_EQ(frames_add(&hv, mfn(0x40000), 512), 0);
+    CHECK_EQ(frames_add(&hv, mfn(0x40200), 512), 0);
+    CHECK_EQ(frames_add(&hv, mfn(0x40801), 512), 0);
+    CHECK_EQ(frames_keep(&hv, mfn(0x40000), 1024), 0);
+    CHECK_EQ(frames_keep(&hv, mfn(0x40801), 512), 0);
+    CHECK_EQ(frames_keep(&hv, mfn(0x40000), 1025), -XEN_EBUSY);
+    CHECK_EQ(hv.frames.avail, 0u);
+    CHECK(mfn_is_none(frame_alloc(&hv, 0, 0)));
+    frames_release_kept(&hv);
+    CHECK_EQ(hv.frames.avail, 1536u);
+    CHECK_EQ(frame_lookup(&hv, mfn(0x40300))->order, 10);
+    CHECK_EQ(frame_lookup(&hv, mfn(0x40300))->state, FRAME_FREE);
+    __asan_unpoison_memory_region(table, sizeof(table));
+    world_fini(&w);
+}
+
 TEST(ranges_are_handed_over_once)
 {
     struct world w;
@@ -327,7 +415,7 @@ TEST_ALLOC(failure_is_reported)
 #define MODEL_PAGES 4096
 #define MODEL_HOLDS 300
 
-enum { OWNER_FREE = 0, OWNER_WORLD = 1, OWNER_HOLD = 2 };
+enum { OWNER_FREE = 0, OWNER_WORLD = 1, OWNER_KEPT = 2, OWNER_HOLD = 3 };
 
 struct model {
     struct world w;
@@ -381,7 +469,7 @@ static void model_take(struct model *m, uint32_t h, uint64_t first, uint64_t pag
     m->hold[h].pages = pages;
     m->hold[h].claimed = claimed;
     for (uint64_t i = first; i < first + pages; i++) {
-        CHECK_EQ(m->owner[i], (uint32_t)OWNER_FREE);
+        CHECK(m->owner[i] == OWNER_FREE || (claimed && m->owner[i] == OWNER_KEPT));
         m->owner[i] = OWNER_HOLD + h;
     }
 }
@@ -402,7 +490,8 @@ static void model_alloc(struct model *m, uint32_t h)
     }
 }
 
-static void model_claim(struct model *m, uint32_t h)
+/* Claims a range for hold h, or keeps it. */
+static void model_claim(struct model *m, uint32_t h, bool keep)
 {
     uint64_t first = next_random(m) % MODEL_PAGES;
     uint64_t wish = next_random(m) % 200 + 1;
@@ -410,12 +499,17 @@ static void model_claim(struct model *m, uint32_t h)
     bool possible = true;
 
     for (uint64_t i = first; i < first + pages; i++) {
-        possible = possible && m->owner[i] == OWNER_FREE;
+        possible = possible && (m->owner[i] == OWNER_FREE || m->owner[i] == OWNER_KEPT);
     }
-    int rc = frames_claim(m->w.hv, mfn_add(m->w.hv->frames.base, first), pages);
+    mfn_t at = mfn_add(m->w.hv->frames.base, first);
+    int rc = keep ? frames_keep(m->w.hv, at, pages) : frames_claim(m->w.hv, at, pages);
 
     CHECK_EQ(rc, possible ? 0 : -XEN_EBUSY);
-    if (rc == 0) {
+    if (rc == 0 && keep) {
+        for (uint64_t i = first; i < first + pages; i++) {
+            m->owner[i] = OWNER_KEPT;
+        }
+    } else if (rc == 0) {
         model_take(m, h, first, pages, true);
     }
 }
@@ -438,17 +532,36 @@ static void model_free(struct model *m, uint32_t h)
     m->hold[h].pages -= pages;
 }
 
+static void model_release_kept(struct model *m)
+{
+    frames_release_kept(m->w.hv);
+    for (uint64_t i = 0; i < MODEL_PAGES; i++) {
+        m->owner[i] = m->owner[i] == OWNER_KEPT ? OWNER_FREE : m->owner[i];
+    }
+}
+
+static enum frame_state model_state(const struct model *m, uint32_t owner)
+{
+    switch (owner) {
+    case OWNER_FREE:
+        return FRAME_FREE;
+    case OWNER_WORLD:
+        return FRAME_HV;
+    case OWNER_KEPT:
+        return FRAME_KEPT;
+    default:
+        return m->hold[owner - OWNER_HOLD].claimed ? FRAME_RESERVED : FRAME_HV;
+    }
+}
+
 static void model_check(struct model *m)
 {
     CHECK_EQ(m->w.hv->frames.avail, count_free(m));
     for (uint64_t i = 0; i < MODEL_PAGES; i += 1 + next_random(m) % 64) {
         struct frame *r = frame_lookup(m->w.hv, mfn_add(m->w.hv->frames.base, i));
-        uint32_t owner = m->owner[i];
 
         REQUIRE(r != NULL);
-        bool claimed = owner >= OWNER_HOLD && m->hold[owner - OWNER_HOLD].claimed;
-
-        CHECK_EQ(r->state, owner == OWNER_FREE ? FRAME_FREE : claimed ? FRAME_RESERVED : FRAME_HV);
+        CHECK_EQ(r->state, model_state(m, m->owner[i]));
     }
 }
 
@@ -469,7 +582,9 @@ static void model_run(uint64_t seed)
         if (m->hold[h].pages != 0) {
             model_free(m, h);
         } else if (next_random(m) % 8 == 0) {
-            model_claim(m, h);
+            model_claim(m, h, next_random(m) & 1);
+        } else if (next_random(m) % 64 == 0) {
+            model_release_kept(m);
         } else {
             model_alloc(m, h);
         }
@@ -482,6 +597,7 @@ static void model_run(uint64_t seed)
             model_free(m, h);
         }
     }
+    model_release_kept(m);
     for (uint64_t i = 0; i < MODEL_PAGES; i++) {
         m->owner[i] = m->owner[i] == OWNER_WORLD ? OWNER_FREE : m->owner[i];
     }

@@ -32,6 +32,7 @@ enum frame_state {
     FRAME_HV, /* used by the hypervisor */
     FRAME_GUEST, /* RAM of a domain */
     FRAME_RESERVED, /* claimed: modules, static memory */
+    FRAME_KEPT, /* free, but only for a claim */
 };
 
 /* One per machine frame; 32 bytes. */
@@ -78,7 +79,7 @@ struct frames {
     struct frame_extent extent[FRAME_EXTENTS_MAX]; /* [lock] what frames_add() was given */
     uint32_t nr_extents; /* [lock] */
     uint64_t total; /* [lock] frames handed over and not claimed */
-    uint64_t avail; /* [lock] frames free now */
+    uint64_t avail; /* [lock] frames free now, without the kept */
 #if CONFIG_DEBUG
     bool (*alloc_fails)(void); /* tests: true makes this frame_alloc() fail; may be NULL */
 #endif
@@ -104,9 +105,23 @@ int __must_check frames_add(struct hv *hv, mfn_t start, uint64_t pages);
 /*
  * Takes [start, start + pages) out of the free memory for good or until
  * frames_add() (static memory, a module's place). Locks: frames. Errors:
- * -XEN_EINVAL empty or outside of the table, -XEN_EBUSY some page is not free.
+ * -XEN_EINVAL empty or outside of the table, -XEN_EBUSY some page is neither
+ * free nor kept.
  */
 int __must_check frames_claim(struct hv *hv, mfn_t start, uint64_t pages);
+
+/*
+ * Keeps a range, all of it free or kept already, for whoever claims it: it is
+ * allocated to nobody and its contents stay. Locks: frames. Errors, nothing
+ * changed: as frames_claim().
+ */
+int __must_check frames_keep(struct hv *hv, mfn_t start, uint64_t pages);
+
+/*
+ * Frees all that is kept and was not claimed. Costs time by the number of
+ * blocks, not of frames. Locks: frames.
+ */
+void frames_release_kept(struct hv *hv);
 
 /*
  * Allocates 2^order frames, naturally aligned, one reference held, state FRAME_HV.
