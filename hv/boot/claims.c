@@ -6,7 +6,9 @@
  * Nothing in it overlaps; only a module that is the same for several domains
  * is there once with a count. Claimed RAM is out of the frame allocator in
  * whole pages. Two modules may meet inside a page: the first that touches the
- * page takes it, the last that leaves gives it back.
+ * page takes it, the last that leaves gives it back. As long as nodes are read
+ * it is given back as kept, not as free: the next node may name it, too, and
+ * what is in a module must not be lost until then.
  *
  *   bytes   ..[ kernel ][ ramdisk      ]......[ kernel of another ]..
  *   pages   |    a    |    b    |    c    |         |    d    |
@@ -176,6 +178,13 @@ int claims_add(struct plan_domain *pd, const char *child, const char *prop, enum
     return 0;
 }
 
+/* Nobody allocates between the two steps: only this CPU has work until all nodes are read. */
+static int claim_give_back(struct plan *plan, mfn_t first, uint64_t pages)
+{
+    int rc = frames_add(plan->hv, first, pages);
+    return rc == 0 && plan->parsing ? frames_keep(plan->hv, first, pages) : rc;
+}
+
 void claims_remove(struct plan *plan, struct plan_range range)
 {
     uint32_t i = claim_index(plan, range.start);
@@ -187,7 +196,7 @@ void claims_remove(struct plan *plan, struct plan_range range)
     memmove(&plan->claim[i], &plan->claim[i + 1], (plan->nr_claims - i) * sizeof(*plan->claim));
     mfn_t first;
     uint64_t pages = own_pages(plan, i, range, &first);
-    if (!is_device && pages && frames_add(plan->hv, first, pages)) {
+    if (!is_device && pages && claim_give_back(plan, first, pages)) {
         log_warn(plan->hv, "plan: %lu pages at %#lx cannot be used any more", pages,
                  mfn_to_hpa(first).a);
     }

@@ -14,6 +14,7 @@
 #include <xen/errno.h>
 
 #include <loam/bitmap.h>
+#include <loam/frame.h>
 #include <loam/log.h>
 #include <loam/mem.h>
 #include <loam/plan.h>
@@ -174,6 +175,7 @@ int plan_parse(struct hv *hv, const struct fdt *host)
     struct plan *plan = hv->plan;
     uint32_t nr_nodes = 0;
     struct fdt_node node;
+    plan->parsing = true;
     for_each_fdt_child(host, plan->chosen, node)
     {
         if (!fdt_compatible(host, node, "xen,domain")) {
@@ -186,6 +188,8 @@ int plan_parse(struct hv *hv, const struct fdt *host)
         }
         domain_parse(plan, node);
     }
+    plan->parsing = false;
+    frames_release_kept(hv);
     log_info(hv, "plan: %u of %u domains can be built", plan->nr_domains, nr_nodes);
     return 0;
 }

@@ -3,12 +3,14 @@
  * Ranges of RAM that a domain node names: modules (kernel, ramdisk, partial
  * device tree) and static memory. What is noted in the plan is claimed; a
  * module stays where it is for good, so that the domain can be built again.
+ * plan_keep_ranges() sees the same ranges long before, when no node is checked.
  */
 #include <xen/errno.h>
 
 #include <loam/bits.h>
 #include <loam/frame.h>
 #include <loam/mem.h>
+#include <loam/plan.h>
 #include <loam/string.h>
 
 #include "private.h"
@@ -34,27 +36,118 @@ static const struct module_kind *module_kind(const struct fdt *f, struct fdt_nod
     return NULL;
 }
 
-/* One (address, size) pair of ac + sc cells. */
-static struct plan_range read_range(const uint8_t *data, uint32_t ac, uint32_t sc)
+/* The (address, size) pairs of a property, and how many cells either has. */
+struct pairs {
+    const uint8_t *data;
+    uint32_t ac, sc;
+    uint32_t nr; /* 0: no property, or not whole pairs of one or two cells */
+};
+
+static void pairs_find(struct pairs *p, const struct fdt *f, struct fdt_node node, const char *prop)
 {
-    return (struct plan_range){ fdt_read_cells(data, ac), fdt_read_cells(data + 4 * ac, sc) };
+    uint32_t len;
+    p->data = fdt_prop(f, node, prop, &len);
+    bool ok = p->data && p->ac - 1 < 2 && p->sc - 1 < 2 && len % (4 * (p->ac + p->sc)) == 0;
+    p->nr = ok ? len / (4 * (p->ac + p->sc)) : 0;
+}
+
+static struct plan_range pairs_get(const struct pairs *p, uint32_t i)
+{
+    const uint8_t *at = p->data + (size_t)i * 4 * (p->ac + p->sc);
+    return (struct plan_range){ fdt_read_cells(at, p->ac), fdt_read_cells(at + 4 * p->ac, p->sc) };
+}
+
+/* reg of a module of a domain. */
+static struct pairs module_pairs(const struct fdt *f, struct fdt_node domain,
+                                 struct fdt_node module)
+{
+    struct pairs p = { .ac = fdt_address_cells(f, domain), .sc = fdt_size_cells(f, domain) };
+    pairs_find(&p, f, module, "reg");
+    return p;
+}
+
+/* xen,static-mem of a domain. */
+static struct pairs static_pairs(const struct fdt *f, struct fdt_node domain)
+{
+    struct pairs p = {
+        .ac = fdt_u32_or(f, domain, "#xen,static-mem-address-cells", fdt_address_cells(f, domain)),
+        .sc = fdt_u32_or(f, domain, "#xen,static-mem-size-cells", fdt_size_cells(f, domain)),
+    };
+    pairs_find(&p, f, domain, "xen,static-mem");
+    return p;
+}
+
+/* What plan_for_each_range() calls, and with what. */
+struct range_visitor {
+    void (*fn)(void *arg, uint64_t start, uint64_t size);
+    void *arg;
+};
+
+static void visit_pairs(const struct range_visitor *v, const struct pairs *p)
+{
+    for (uint32_t i = 0; i < p->nr; i++) {
+        struct plan_range r = pairs_get(p, i);
+        if (r.start + r.size > r.start) {
+            v->fn(v->arg, r.start, r.size);
+        }
+    }
+}
+
+static void visit_domain(const struct range_visitor *v, const struct fdt *f, struct fdt_node domain)
+{
+    if (fdt_has_prop(f, domain, "xen,static-mem")) {
+        struct pairs statics = static_pairs(f, domain);
+        visit_pairs(v, &statics);
+    }
+    struct fdt_node node;
+    for_each_fdt_child(f, domain, node)
+    {
+        if (module_kind(f, node)) {
+            struct pairs reg = module_pairs(f, domain, node);
+            visit_pairs(v, &reg);
+        }
+    }
+}
+
+void plan_for_each_range(const struct fdt *host,
+                         void (*fn)(void *arg, uint64_t start, uint64_t size), void *arg)
+{
+    const struct range_visitor v = { fn, arg };
+    struct fdt_node chosen = fdt_find(host, "/chosen"), node;
+    for_each_fdt_child(host, chosen, node)
+    {
+        if (fdt_compatible(host, node, "xen,domain") && fdt_is_enabled(host, node)) {
+            visit_domain(&v, host, node);
+        }
+    }
+}
+
+static void keep_range(void *arg, uint64_t start, uint64_t size)
+{
+    uint64_t first = ALIGN_DOWN(start, PAGE_SIZE);
+    uint64_t pages = (ALIGN_UP(start + size, PAGE_SIZE) - first) >> PAGE_SHIFT;
+    /* What is not free now cannot be claimed later, which is said then. */
+    (void)!frames_keep(arg, hpa_to_mfn(hpa(first)), pages);
+}
+
+void plan_keep_ranges(struct hv *hv, const struct fdt *host)
+{
+    plan_for_each_range(host, keep_range, hv);
 }
 
 static int module_read(struct plan_domain *pd, struct fdt_node node, const struct module_kind *kind)
 {
     const struct fdt *f = &pd->hv->plan->host;
     const char *child = fdt_name(f, node);
-    uint32_t ac = fdt_address_cells(f, pd->node), sc = fdt_size_cells(f, pd->node);
-    uint32_t len;
-    const void *reg = fdt_prop(f, node, "reg", &len);
+    struct pairs reg = module_pairs(f, pd->node, node);
     if (pd->module[kind->kind].size != 0) {
         return plan_warn(pd, child, "compatible", "a second module of kind %s", kind->compatible);
     }
-    if (!reg || len != 4 * (ac + sc)) {
-        return plan_warn(pd, child, "reg", "must be one address and size of %u and %u cells", ac,
-                         sc);
+    if (reg.nr != 1) {
+        return plan_warn(pd, child, "reg", "must be one address and size of %u and %u cells",
+                         reg.ac, reg.sc);
     }
-    struct plan_range range = read_range(reg, ac, sc);
+    struct plan_range range = pairs_get(&reg, 0);
     if (range.size == 0) {
         return plan_warn(pd, child, "reg", "the module is empty");
     }
@@ -147,21 +240,17 @@ int plan_statics_read(struct plan_domain *pd)
 {
     const struct fdt *f = &pd->hv->plan->host;
     static const char prop[] = "xen,static-mem";
-    uint32_t ac =
-        fdt_u32_or(f, pd->node, "#xen,static-mem-address-cells", fdt_address_cells(f, pd->node));
-    uint32_t sc =
-        fdt_u32_or(f, pd->node, "#xen,static-mem-size-cells", fdt_size_cells(f, pd->node));
-    uint32_t len, pair = 4 * (ac + sc);
-    const uint8_t *data = fdt_prop(f, pd->node, prop, &len);
-    if (!data) {
+    if (!fdt_has_prop(f, pd->node, prop)) {
         return 0;
     }
-    if (len == 0 || len % pair != 0) {
-        return plan_warn(pd, NULL, prop, "must be addresses and sizes of %u and %u cells", ac, sc);
+    struct pairs statics = static_pairs(f, pd->node);
+    if (statics.nr == 0) {
+        return plan_warn(pd, NULL, prop, "must be addresses and sizes of %u and %u cells",
+                         statics.ac, statics.sc);
     }
     uint64_t total = 0;
-    for (uint32_t at = 0; at < len; at += pair) {
-        struct plan_range range = read_range(data + at, ac, sc);
+    for (uint32_t i = 0; i < statics.nr; i++) {
+        struct plan_range range = pairs_get(&statics, i);
         int rc = static_add(pd, range);
         if (rc) {
             return rc;

@@ -144,6 +144,7 @@ struct plan {
     uint64_t *irqs; /* bitmap of interrupts given to domains */
     uint32_t nr_irqs;
     uint32_t nr_domains;
+    bool parsing; /* plan_parse() is at work */
     struct list_node *next; /* [hv->lock] the domain whose first build has not begun, or the head */
     uint32_t alive; /* atomic: domains that run, are built or wait for a restart */
     struct build *filler; /* atomic: the one build that takes RAM now, so that none takes half */
@@ -216,7 +217,7 @@ int __must_check claims_add(struct plan_domain *pd, const char *child, const cha
                             enum claim_kind kind, struct plan_range range);
 /* The first claim that touches range, NULL: none. */
 const struct plan_claim *claims_find(const struct plan *plan, struct plan_range range);
-/* Undoes one claims_add(). */
+/* Undoes one claims_add(); RAM is free then, or kept while plan_parse() is at work. */
 void claims_remove(struct plan *plan, struct plan_range range);
 
 /* --- passthrough.c ------------------------------------------------------ */

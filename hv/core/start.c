@@ -5,8 +5,9 @@
  *   memory -> objects -> console -> CPU and platform -> other CPUs -> pools
  *   -> plan of boot-time domains -> run loop (which builds the domains)
  *
- * Every fact about the machine comes from its device tree. Nothing waits by
- * counting, and nothing is done per page of memory.
+ * Every fact about the machine comes from its device tree. What domains of the
+ * tree name as modules and static memory is left alone from the first page on.
+ * Nothing waits by counting, and nothing is done per page of memory.
  */
 #include <arch/boot.h>
 #include <arch/cpu.h>
@@ -124,12 +125,96 @@ static bool ram_cut_reserved(struct ranges *ram, const struct fdt *host,
     return ok;
 }
 
-/* Frame records take 32 bytes a page; they live at the end of the largest range. */
+/* Is each byte of [start, end) in some range? */
+static bool ranges_cover(const struct ranges *s, uint64_t start, uint64_t end)
+{
+    uint32_t i = 0;
+
+    while (i < s->nr && start < end) {
+        bool here = start >= s->r[i].start && start < s->r[i].end;
+
+        start = here ? s->r[i].end : start;
+        i = here ? 0 : i + 1;
+    }
+    return start >= end;
+}
+
+/* The search for the highest place in `in` where no domain has a module or static memory. */
+struct place {
+    const struct ranges *ram;
+    struct range in; /* where it still may be */
+    uint64_t size;
+    bool moved;
+};
+
+static bool place_fits(const struct place *p) { return p->in.end - p->in.start >= p->size; }
+
+/* One range that a domain names; those that are not free RAM are refused anyway. */
+static void place_avoid(void *arg, uint64_t start, uint64_t size)
+{
+    struct place *p = arg;
+
+    if (place_fits(p) && start < p->in.end && start + size > p->in.end - p->size &&
+        ranges_cover(p->ram, start, start + size)) {
+        p->in.end = MAX(ALIGN_DOWN(start, PAGE_SIZE), p->in.start);
+        p->moved = true;
+    }
+}
+
+/*
+ * A walk leaves the place below all that touched it when the walk began, so two
+ * move it by its size, 1/128 of RAM, at least. Mostly one finds nothing in the way.
+ */
+static bool place_find(struct place *p, const struct fdt *host)
+{
+    do {
+        p->moved = false;
+        plan_for_each_range(host, place_avoid, p);
+    } while (p->moved && place_fits(p));
+    return place_fits(p);
+}
+
+/* The largest range whose bit in `tried` is clear; there is one. */
+static uint32_t range_largest(const struct ranges *s, uint64_t tried)
+{
+    uint32_t largest = ctz64(~tried);
+
+    for (uint32_t i = largest + 1; i < s->nr; i++) {
+        if (!(tried & BIT(i)) &&
+            s->r[i].end - s->r[i].start > s->r[largest].end - s->r[largest].start) {
+            largest = i;
+        }
+    }
+    return largest;
+}
+
+/* Cuts the frame table's memory out of the largest range that has a place for it. */
+static uint64_t table_cut(struct ranges *ram, const struct fdt *host, uint64_t size)
+{
+    uint64_t tried = 0;
+
+    for (uint32_t n = 0; n < ram->nr; n++) {
+        uint32_t i = range_largest(ram, tried);
+        struct place p = { .ram = ram, .in = ram->r[i], .size = size };
+
+        if (place_find(&p, host)) {
+            if (!range_cut(ram, p.in.end - size, p.in.end)) {
+                panic("memory: more than %u free ranges", RANGES_MAX);
+            }
+            return p.in.end - size;
+        }
+        tried |= BIT(i);
+    }
+    panic("memory: too little is free for %llu KiB of frame records beside the domains' modules "
+          "and static memory",
+          (unsigned long long)(size / KIB));
+}
+
+/* Frame records take 32 bytes a page. */
 static void frames_start(struct hv *hv, const struct fdt *host, const struct boot_info *info)
 {
     struct ranges ram = { 0 };
     uint64_t low = UINT64_MAX, high = 0;
-    struct range *largest = &ram.r[0];
 
     ram_find(&ram, host);
     for (uint32_t i = 0; i < ram.nr; i++) {
@@ -143,24 +228,19 @@ static void frames_start(struct hv *hv, const struct fdt *host, const struct boo
     if (!ram_cut_reserved(&ram, host, info)) {
         panic("memory: more than %u free ranges", RANGES_MAX);
     }
-    for (uint32_t i = 1; i < ram.nr; i++) {
-        if (ram.r[i].end - ram.r[i].start > largest->end - largest->start) {
-            largest = &ram.r[i];
-        }
-    }
     uint64_t pages = (high - low) >> PAGE_SHIFT;
-    uint64_t table = ALIGN_UP(pages * sizeof(struct frame), PAGE_SIZE);
+    uint64_t table = table_cut(&ram, host, ALIGN_UP(pages * sizeof(struct frame), PAGE_SIZE));
 
-    if (ram.nr == 0 || largest->end - largest->start <= table) {
-        panic("memory: too little is free for %llu frame records", (unsigned long long)pages);
-    }
-    largest->end -= table;
-    frames_init(hv, arch_frame_map(mfn(largest->end >> PAGE_SHIFT)), mfn(low >> PAGE_SHIFT), pages);
+    frames_init(hv, arch_frame_map(mfn(table >> PAGE_SHIFT)), mfn(low >> PAGE_SHIFT), pages);
     for (uint32_t i = 0; i < ram.nr; i++) {
         int rc = frames_add(hv, mfn(ram.r[i].start >> PAGE_SHIFT),
                             (ram.r[i].end - ram.r[i].start) >> PAGE_SHIFT);
 
         BUG_ON(rc != 0);
+    }
+    plan_keep_ranges(hv, host);
+    if (hv->frames.avail == 0) {
+        panic("memory: nothing is free beside the domains' modules and static memory");
     }
 }
 

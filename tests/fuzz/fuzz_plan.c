@@ -272,7 +272,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     input.allocations = 0;
     input.fail_at = mode & 2 ? fail_at + 1u : 0;
     bool ok = mode & 1 ? raw_tree(b) : made_tree(b);
-    if (ok && plan_pools(b->hv, &b->host) == 0 && plan_parse(b->hv, &b->host) == 0) {
+    if (ok && board_plan(b) == 0) {
         board_run(b);
         if (!b->stop) {
             stop_some(b);

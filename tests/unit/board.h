@@ -8,7 +8,7 @@
  *   fdt_write_prop...(&b.w, ...)            more properties
  *   board_kernel(&b, offset, size);         modules, by their offset in RAM; a kernel is put there
  *   board_end_domain(&b);
- *   if (board_parse(&b)) { ... }            closes the tree; plan_pools() and plan_parse()
+ *   if (board_parse(&b)) { ... }            closes the tree and reads it into the plan
  *   board_run(&b);                          plan_start() and what follows, until nothing moves
  *   board_end(&b);                          gives all back: what is not there has leaked
  */
@@ -242,6 +242,9 @@ static inline void board_end(struct board *b)
             }
         }
     }
+    if (!b->hv->plan) {
+        frames_release_kept(b->hv); /* the boot ended before plan_parse() did it */
+    }
     plan_destroy(b->hv);
     cpupool_destroy_all(b->hv);
     CHECK(frames_add(b->hv, hpa_to_mfn(hpa(BOARD_RAM + BOARD_RESERVED)), 1) == 0);
@@ -356,6 +359,14 @@ static inline int board_warnings(const struct board *b)
     return nr;
 }
 
+/* What hv_start() does with the open tree. */
+static inline int board_plan(struct board *b)
+{
+    plan_keep_ranges(b->hv, &b->host);
+    int rc = plan_pools(b->hv, &b->host);
+    return rc ? rc : plan_parse(b->hv, &b->host);
+}
+
 /* False: only when an allocation was made to fail. */
 static inline bool board_parse(struct board *b)
 {
@@ -367,10 +378,7 @@ static inline bool board_parse(struct board *b)
         CHECK(false);
         return false;
     }
-    int rc = plan_pools(b->hv, &b->host);
-    if (rc == 0) {
-        rc = plan_parse(b->hv, &b->host);
-    }
+    int rc = board_plan(b);
     CHECK(rc == 0 || unit_injected());
     return rc == 0;
 }

@@ -285,6 +285,132 @@ TEST(modules_shared_and_side_by_side)
     board_end(&b);
 }
 
+/* Bytes of board_kernel() at an offset, behind its header. */
+static bool kernel_is_intact(struct board *b, uint64_t offset, uint64_t size)
+{
+    const uint8_t *ram = board_ram(b, offset);
+    for (uint64_t i = sizeof(struct fake_kernel); i < size; i++) {
+        if (ram[i] != (uint8_t)(i * 7)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum frame_state state_at(const struct board *b, uint64_t offset)
+{
+    return (enum frame_state)frame_lookup(b->hv, hpa_to_mfn(hpa(BOARD_RAM + offset)))->state;
+}
+
+/*
+ * A refused domain leaves a kernel that a later one has, too. What is read in
+ * between needs memory, and the smallest free block is the kernel: its
+ * neighbours are static memory.
+ */
+TEST(a_module_outlives_the_domains_that_are_refused)
+{
+    struct board b;
+    REQUIRE(board_begin(&b));
+    const uint64_t around[] = { BOARD_RAM + 0xff000, 0x1000, BOARD_RAM + 0x101000, 0xff000 };
+    board_domain(&b, "around", 0, 1);
+    fdt_write_prop_u64s(&b.w, "xen,static-mem", around, 4);
+    board_kernel(&b, 0x300000, 0x5000);
+    board_end_domain(&b);
+    board_domain(&b, "refused", 4096, 1);
+    board_kernel(&b, 0x100000, 0x800);
+    board_module(&b, "multiboot,ramdisk", 0x303000, 0x100);
+    board_end_domain(&b);
+    for (uint32_t i = 0; i < 60; i++) {
+        char name[12];
+        snprintf(name, sizeof(name), "dom%u", i);
+        board_good_domain(&b, name, 0x300000);
+    }
+    board_domain(&b, "late", 4096, 1);
+    board_kernel(&b, 0x100000, 0x800);
+    board_end_domain(&b);
+    board_domain(&b, "never", 4096, 1);
+    board_kernel(&b, 0x500000, 0x3800);
+    board_module(&b, "multiboot,ramdisk", 0x303000, 0x100);
+    board_end_domain(&b);
+    uint64_t total = b.hv->frames.total;
+    REQUIRE(board_parse(&b));
+    CHECK(board_says(&b, "/chosen/refused/module@"));
+    CHECK_EQ(b.hv->plan->nr_domains, 62);
+    CHECK(board_planned(&b, "late"));
+    CHECK(kernel_is_intact(&b, 0x100000, 0x800));
+    CHECK_EQ(state_at(&b, 0x100000), FRAME_RESERVED);
+    /* What nobody has in the end is free like any other RAM. */
+    CHECK_EQ(state_at(&b, 0x500000), FRAME_FREE);
+    CHECK_EQ(total - b.hv->frames.total, 1 + 0xff + 1 + 5);
+    board_end(&b);
+}
+
+/* Ranges as plan_for_each_range() gives them. */
+struct ranges_seen {
+    uint32_t nr;
+    struct plan_range r[16];
+};
+
+static void see_range(void *arg, uint64_t start, uint64_t size)
+{
+    struct ranges_seen *seen = arg;
+    REQUIRE(seen->nr < ARRAY_SIZE(seen->r));
+    seen->r[seen->nr++] = (struct plan_range){ start, size };
+}
+
+TEST(ranges_that_domains_name)
+{
+    static const uint32_t cells[] = { 0x1000, 0x2000, 0x5000, 0x1000 };
+    const uint64_t statics[] = { BOARD_RAM + 0x100000, 0x2000, UINT64_MAX, 0x1000 };
+    static const struct plan_range want[] = {
+        { BOARD_RAM + 0x100000, 0x2000 },
+        { BOARD_RAM + 0x300123, 0x3800 },
+        { BOARD_RAM + 0x400000, 1 },
+        { 0x1000, 0x2000 },
+        { 0x5000, 0x1000 },
+        { BOARD_RAM + 2 * BOARD_RAM_SIZE, 0x77 },
+    };
+    struct board b;
+    REQUIRE(board_begin(&b));
+    /* Without a thing that a domain needs; a range that is none is left out. */
+    board_domain(&b, "dom1", 0, 0);
+    fdt_write_prop_u64s(&b.w, "xen,static-mem", statics, 4);
+    board_module(&b, "multiboot,kernel", 0x300123, 0x3800);
+    board_module(&b, "multiboot,ramdisk", 0x300123, 0);
+    board_module(&b, "multiboot,device-tree", 0x400000, 1);
+    board_module(&b, "multiboot,other", 0x500000, 0x1000);
+    board_end_domain(&b);
+    fdt_write_begin_node(&b.w, "dom2");
+    fdt_write_prop_string(&b.w, "compatible", "xen,domain");
+    fdt_write_prop_u32(&b.w, "#xen,static-mem-address-cells", 1);
+    fdt_write_prop_cells(&b.w, "xen,static-mem", cells, 4);
+    board_end_domain(&b);
+    board_domain(&b, "dom3", 4096, 1);
+    fdt_write_prop_cells(&b.w, "xen,static-mem", cells, 3); /* no pairs */
+    board_module(&b, "multiboot,kernel", 2 * BOARD_RAM_SIZE, 0x77);
+    board_end_domain(&b);
+    fdt_write_begin_node(&b.w, "dom4");
+    fdt_write_prop_string(&b.w, "compatible", "xen,domain");
+    fdt_write_prop_u32(&b.w, "#address-cells", UINT32_MAX);
+    fdt_write_prop_cells(&b.w, "xen,static-mem", cells, 4);
+    board_module(&b, "multiboot,kernel", 0x300000, 0x1000);
+    board_end_domain(&b);
+    board_domain(&b, "dom5", 4096, 1);
+    fdt_write_prop_string(&b.w, "status", "disabled");
+    board_module(&b, "multiboot,kernel", 0x300000, 0x1000);
+    board_end_domain(&b);
+    board_module(&b, "multiboot,kernel", 0x300000, 0x1000); /* of no domain */
+    REQUIRE(board_parse(&b));
+    struct ranges_seen seen = { 0 };
+    plan_for_each_range(&b.host, see_range, &seen);
+    CHECK_EQ(seen.nr, ARRAY_SIZE(want));
+    for (uint32_t i = 0; i < MIN(seen.nr, (uint32_t)ARRAY_SIZE(want)); i++) {
+        CHECK_EQ(seen.r[i].start, want[i].start);
+        CHECK_EQ(seen.r[i].size, want[i].size);
+    }
+    board_end(&b);
+}
+
 TEST(module_nodes_with_faults)
 {
     struct board b;

@@ -13,6 +13,22 @@
 #include <loam/types.h>
 
 /*
+ * Calls fn for each range of RAM that an enabled domain node of /chosen names
+ * (a module's reg, xen,static-mem), whatever else is wrong with the node. What
+ * is no range, empty or past the end of all addresses, is left out; nothing
+ * says that a range is in RAM. Takes no memory and time linear in /chosen.
+ */
+void plan_for_each_range(const struct fdt *host,
+                         void (*fn)(void *arg, uint64_t start, uint64_t size), void *arg);
+
+/*
+ * Keeps these ranges in the frame allocator (frames_keep()) until plan_parse()
+ * has read all nodes, so that nothing is put on a module or static memory.
+ * Context: boot CPU; all RAM is with the frame allocator, none of it in use.
+ */
+void plan_keep_ranges(struct hv *hv, const struct fdt *host);
+
+/*
  * Makes hv->plan and the CPU pools of /chosen; CPUs that none of them names
  * share the default pool. The tree's blob must stay mapped and unchanged;
  * *host itself is copied. Context: boot CPU, all CPUs are up. Errors: -XEN_ENOMEM.
@@ -22,8 +38,8 @@ int __must_check plan_pools(struct hv *hv, const struct fdt *host);
 /*
  * Reads the domains of /chosen into hv->plan and claims modules and static
  * memory. A node that cannot be used is left out with a message that names
- * node and property; that is no error. Context: boot CPU, after plan_pools();
- * all RAM is with the frame allocator. Errors: none so far.
+ * node and property; that is no error. Ends with frames_release_kept().
+ * Context: boot CPU, after plan_keep_ranges() and plan_pools(). Errors: none so far.
  */
 int __must_check plan_parse(struct hv *hv, const struct fdt *host);
 
