@@ -16,6 +16,7 @@ void pcpu_init(struct hv *hv, struct pcpu *p, uint32_t id)
     p->timer_lock = SPINLOCK_INIT(LOCK_RANK_TIMER);
     heap_init(&p->timers);
     p->timer_programmed = NS_NEVER;
+    vmid_pcpu_init(&p->vmid);
     hv->pcpus[id] = p;
 }
 

@@ -281,7 +281,7 @@ static void check_tlb(const struct pcpu *p, struct domain *d)
         const struct fake_tlb_entry *e = &p->arch.tlb[t];
         enum p2m_type type;
 
-        if (!e->valid || e->vmid != d->p2m.vmid) {
+        if (!e->valid || e->vmid != vmid_of(&d->p2m.vmid)) {
             continue;
         }
         mfn_t m = p2m_lookup(d, e->gfn, &type, NULL);
@@ -859,7 +859,9 @@ static void begin(void)
         EXPECT(cpupool_create(st.hv, "own", SCHED_NULL, &last, &st.null_pool) == 0, "null pool");
     }
     world_set_baseline(st.w);
-    st.w->machine.vmid_bits = how & 8 ? 3 : 8;
+    if (how & 8) {
+        vmid_pool_init(&st.hv->vmids, 3, st.hv->nr_pcpus);
+    }
     st.w->machine.on_wait = on_wait;
     st.w->machine.on_firmware = on_firmware;
     st.hv->frames.alloc_fails = alloc_fails;

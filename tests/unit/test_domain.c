@@ -486,7 +486,7 @@ TEST(vmids_are_recycled_without_old_translations)
     struct world *w = dom_world(2);
     struct domain *d[10];
 
-    w->machine.vmid_bits = 2;
+    vmid_pool_init(&w->hv->vmids, 2, 2);
     for (uint32_t i = 0; i < 10; i++) {
         uint64_t value = 1000 + i;
 

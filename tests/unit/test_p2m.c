@@ -279,14 +279,14 @@ TEST(teardown_is_cut_into_steps)
     END();
 }
 
-TEST(vmids_run_out_and_nobody_sees_another)
+static void share_vmids(uint32_t bits)
 {
     struct world w;
     struct vcpu *v[9];
     mfn_t m[9];
 
     world_init(&w, 2, 32);
-    w.machine.vmid_bits = 2; /* three VMIDs for nine domains on two CPUs */
+    vmid_pool_init(&w.hv->vmids, bits, 2);
     for (uint8_t i = 0; i < 9; i++) {
         v[i] = world_guest(&w);
         m[i] = frame_alloc(w.hv, 0, FRAME_ALLOC_ZERO);
@@ -306,12 +306,23 @@ TEST(vmids_run_out_and_nobody_sees_another)
         CHECK(fake_guest_read(v[i], gpa(PAGE_SIZE), &got, 1));
         CHECK_EQ(got, i);
     }
-    CHECK(w.machine.vmid_generation > 10);
+    CHECK(bits == 0 || w.hv->vmids.generation > 10);
     for (uint32_t i = 0; i < 9; i++) {
         world_guest_end(&w, v[i]);
         frame_free(w.hv, m[i], 0);
     }
     world_fini(&w);
+}
+
+/* Three VMIDs for nine domains on two CPUs. */
+TEST(vmids_run_out_and_nobody_sees_another)
+{
+    share_vmids(2);
+}
+
+TEST(without_vmids_nobody_sees_another)
+{
+    share_vmids(0);
 }
 
 TEST_ALLOC(failure_leaves_no_trace)

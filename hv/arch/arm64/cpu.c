@@ -138,7 +138,6 @@ void cpu_init(void)
     init_debug();
     isb();
     this_pcpu()->arch.hcr = sysreg_read(hcr_el2);
-    this_pcpu()->arch.vmid_generation = UINT64_MAX; /* none: not even of a domain without a VMID */
 }
 
 int arch_cpu_probe(struct hv *hv, const struct fdt *host_tree)
@@ -173,7 +172,7 @@ int arch_cpu_probe(struct hv *hv, const struct fdt *host_tree)
     host->dczva_size = dczid & BIT(4) ? 0 : 4u << (dczid & 0xf);
     host->dcache_line = 4u << field(ctr, 16);
     host->icache_line = 4u << field(ctr, 0);
-    stage2_init(host);
+    stage2_init(hv);
     idreg_init(host);
     sve_probe(host);
     return 0;

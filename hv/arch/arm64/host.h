@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * struct arch_host: what the boot found out about this machine. Written
- * while booting, read-only afterwards except where a lock is named; reached by
- * p->arch.host, or from hv by arch_host().
+ * while booting, read-only afterwards; reached by p->arch.host, or from hv by
+ * arch_host().
  *
  * struct machine holds the mutable state of the host: the one object of it is
  * in start.c.
@@ -11,7 +11,6 @@
 #define ARM64_HOST_H
 
 #include <loam/hv.h>
-#include <loam/lock.h>
 #include <loam/pcpu.h>
 #include <loam/types.h>
 #include <arch/stage2.h>
@@ -74,11 +73,6 @@ struct arch_host {
 
     struct stage2_format s2;
     uint64_t vtcr;
-
-    /* VMIDs (arch/arm64/stage2.c). */
-    struct spinlock vmid_lock;      /* LOCK_RANK_FRAMES - 1: taken while loading a vCPU */
-    uint64_t vmid_generation;       /* [vmid_lock] */
-    uint32_t vmid_next;             /* [vmid_lock] */
 
     /* ID registers as guests see them, made once (arch/arm64/idreg.c). */
     uint64_t idreg[8 * 8]; /* by CRm 0..7, op2 0..7 of op0 3 op1 0 CRn 0 */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stage-2 descriptors, TLB maintenance and VMIDs (Arm DDI 0487 D8).
+ * Stage-2 descriptors, VTTBR_EL2 and TLB maintenance (Arm DDI 0487 D8).
  *
  * A descriptor, 4 KiB granule:
  *
@@ -11,16 +11,7 @@
  * two concatenated tables (40-bit addresses), so the neutral walker sees three
  * levels.
  *
- * VMIDs. A domain's VMID counts only together with the generation it was
- * taken in. When VMIDs run out the generation goes up, and every CPU empties
- * its TLB before it uses a VMID of the new one (p->arch.vmid_generation). A
- * CPU that is in a guest meanwhile does not stop: the VTTBR_EL2 that it has at
- * that moment is kept (p->arch.vttbr_kept). For the whole new generation its
- * VMID is given to no other domain, and the domain goes on using it. So at any
- * time a VMID means one domain on all CPUs that use it without an empty TLB in
- * between, and a domain has one VMID, which flushes rely on.
- * p->arch.vttbr is what a rollover looks at; a CPU that writes it without
- * vmid_lock looks at the generation again afterwards (load_current()).
+ * Which VMID a domain has is decided in mm/vmid.c; VTTBR_EL2 is written here.
  */
 #include <arch/stage2.h>
 #include <loam/atomic.h>
@@ -28,6 +19,7 @@
 #include <loam/hv.h>
 #include <loam/pcpu.h>
 #include <loam/p2m.h>
+#include <loam/vmid.h>
 
 #include "host.h"
 #include "stage2.h"
@@ -70,8 +62,9 @@ static uint64_t pa_range(uint32_t bits)
     return i;
 }
 
-void stage2_init(struct arch_host *h)
+void stage2_init(struct hv *hv)
 {
+    struct arch_host *h = arch_host(hv);
     uint8_t bits = MIN(h->pa_bits, IPA_BITS_MAX);
     uint8_t root_bits = (uint8_t)(bits - 30);
 
@@ -86,15 +79,12 @@ void stage2_init(struct arch_host *h)
     /* T0SZ, SL0 = 1 (start at level 1), walks inner-shareable write-back, TG0 = 4 KiB. */
     h->vtcr = VTCR_RES1 | (64u - bits) | 1u << 6 | 1u << 8 | 1u << 10 | 3u << 12 |
               pa_range(h->pa_bits) << 16 | (h->vmid_bits == 16 ? VTCR_VS : 0);
-    h->vmid_lock = SPINLOCK_INIT(LOCK_RANK_TIMER);
-    h->vmid_generation = 1;
-    h->vmid_next = 1;
+    vmid_pool_init(&hv->vmids, h->vmid_bits, HV_PCPUS_MAX);
 }
 
-/* The allocator's state is the one part of struct arch_host that changes after boot. */
-static struct arch_host *host_of(const struct hv *hv)
+static const struct arch_host *host_of(const struct hv *hv)
 {
-    return (struct arch_host *)hv->pcpus[0]->arch.host;
+    return hv->pcpus[0]->arch.host;
 }
 
 const struct stage2_format *arch_stage2_format(const struct hv *hv)
@@ -151,13 +141,18 @@ void arch_stage2_publish(void)
     isb();
 }
 
+static uint64_t vttbr(mfn_t root, uint16_t vmid)
+{
+    return (uint64_t)vmid << VTTBR_VMID_SHIFT | root.n << PAGE_SHIFT;
+}
+
 /* Runs the invalidation with d's VMID in VTTBR_EL2: TLBI by IPA acts on the current one. */
 static void flush(struct domain *d, gfn_t g, uint64_t pages)
 {
-    if (d->p2m.vmid_generation == 0) {
-        return; /* no CPU ever used the map */
+    if (!vmid_is_used(&d->p2m.vmid)) {
+        return;
     }
-    uint64_t ours = atomic_load_relaxed(&d->arch.vttbr);
+    uint64_t ours = vttbr(d->p2m.root, vmid_of(&d->p2m.vmid));
     uint64_t before = sysreg_read(vttbr_el2);
 
     /* Tables as changed, before any TLB loses what it has. Partner: the walks. */
@@ -193,94 +188,11 @@ void arch_stage2_flush_all(struct domain *d)
     flush(d, gfn(0), UINT64_MAX);
 }
 
-/* VMIDs have run out: only those that CPUs are using now stay. vmid_lock is held. */
-static void vmid_rollover(struct arch_host *h, const struct hv *hv)
-{
-    atomic_store_relaxed(&h->vmid_generation, h->vmid_generation + 1);
-    h->vmid_next = 1;
-    /* The generation is seen before the CPUs are looked at. Partner: load_current(). */
-    smp_mb();
-    for (uint32_t i = 0; i < HV_PCPUS_MAX; i++) {
-        struct pcpu *p = hv->pcpus[i];
-
-        if (p != NULL) {
-            p->arch.vttbr_kept = p->arch.vttbr;
-        }
-    }
-}
-
-/* Was this VMID kept over the last rollover; with vttbr as part of that value? */
-static bool vmid_is_kept(const struct hv *hv, uint64_t vmid, const uint64_t *vttbr)
-{
-    for (uint32_t i = 0; i < HV_PCPUS_MAX; i++) {
-        const struct pcpu *p = hv->pcpus[i];
-
-        if (p != NULL && p->arch.vttbr_kept >> VTTBR_VMID_SHIFT == vmid &&
-            (vttbr == NULL || p->arch.vttbr_kept == *vttbr)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Gives d a VMID of the current generation. vmid_lock is held. */
-static void vmid_renew(struct arch_host *h, struct domain *d)
-{
-    if (d->p2m.vmid_generation != 0 && vmid_is_kept(d->hv, d->p2m.vmid, &d->arch.vttbr)) {
-        d->p2m.vmid_generation = h->vmid_generation;
-        return;
-    }
-    /* There are more VMIDs (>= 255) than CPUs: the search ends. */
-    do {
-        if (h->vmid_next == 1u << h->vmid_bits) {
-            vmid_rollover(h, d->hv);
-        }
-        d->p2m.vmid = (uint16_t)h->vmid_next++;
-    } while (vmid_is_kept(d->hv, d->p2m.vmid, NULL));
-    d->p2m.vmid_generation = h->vmid_generation;
-    /* Flushes read it without the lock. */
-    atomic_store_relaxed(&d->arch.vttbr, (uint64_t)d->p2m.vmid << VTTBR_VMID_SHIFT |
-                                             d->p2m.root.n << PAGE_SHIFT);
-}
-
-/* The usual case, without the lock: nothing changed since p and d last took part. */
-static bool load_current(struct arch_host *h, struct domain *d, struct pcpu *p)
-{
-    uint64_t generation = atomic_load_relaxed(&h->vmid_generation);
-
-    if (p->arch.vmid_generation != generation ||
-        atomic_load_relaxed(&d->p2m.vmid_generation) != generation) {
-        return false;
-    }
-    atomic_store_relaxed(&p->arch.vttbr, d->arch.vttbr);
-    /*
-     * A rollover that began meanwhile either finds the VMID in use here or is
-     * noticed here. Partner: vmid_renew().
-     */
-    smp_mb();
-    if (atomic_load_relaxed(&h->vmid_generation) != generation) {
-        return false;
-    }
-    sysreg_write(vttbr_el2, p->arch.vttbr);
-    return true;
-}
-
 void stage2_load(struct domain *d, struct pcpu *p)
 {
-    struct arch_host *h = host_of(p->hv);
+    bool stale = vmid_load(d, p);
 
-    if (likely(load_current(h, d, p))) {
-        return;
-    }
-    spin_lock(&h->vmid_lock);
-    if (d->p2m.vmid_generation != h->vmid_generation) {
-        vmid_renew(h, d);
-    }
-    p->arch.vttbr = d->arch.vttbr;
-    bool stale = p->arch.vmid_generation != h->vmid_generation;
-    p->arch.vmid_generation = h->vmid_generation;
-    spin_unlock(&h->vmid_lock);
-    sysreg_write(vttbr_el2, p->arch.vttbr);
+    sysreg_write(vttbr_el2, vttbr(d->p2m.root, vmid_loaded(&p->vmid)));
     if (unlikely(stale)) {
         isb();
         __asm__ volatile("tlbi alle1" ::: "memory");

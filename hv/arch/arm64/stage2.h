@@ -5,17 +5,14 @@
 
 #include <loam/types.h>
 
-struct arch_host;
 struct domain;
+struct hv;
 struct pcpu;
 
-/* Chooses format and VTCR_EL2 from h->pa_bits and h->vmid_bits; sets the VMID allocator up. */
-void stage2_init(struct arch_host *h);
+/* Chooses format and VTCR_EL2 from the host's pa_bits and vmid_bits; sets hv->vmids up. */
+void stage2_init(struct hv *hv);
 
-/*
- * Makes d's map the one of this CPU, with a VMID of the current generation.
- * Context: p itself, d differs from what VTTBR_EL2 holds or may.
- */
+/* Makes d's map the one of this CPU. Context: p itself, !vmid_is_loaded(). */
 void stage2_load(struct domain *d, struct pcpu *p);
 
 #endif

@@ -86,7 +86,6 @@ int arch_domain_init(struct domain *d)
     }
     d->arch.sve_vq = vq;
     d->arch.cntvoff = sysreg_read(cntpct_el0);
-    d->arch.vttbr = UINT64_MAX; /* in no CPU: the first load gives it a VMID */
     d->arch.vcpu_hcr = HCR_GUEST | (host->has_fwb ? HCR_FWB : 0) |
                        (host->has_pauth ? HCR_API | HCR_APK : 0);
     return vintc_domain_init(d);
@@ -166,8 +165,7 @@ void arch_vcpu_load(struct vcpu *v, struct pcpu *p)
         p->arch.hcr = hcr;
         sysreg_write(hcr_el2, hcr);
     }
-    if (p->arch.vttbr != v->domain->arch.vttbr ||
-        v->domain->p2m.vmid_generation != p->arch.vmid_generation) {
+    if (!vmid_is_loaded(&v->domain->p2m.vmid, &p->vmid)) {
         stage2_load(v->domain, p);
     }
     sysreg_write(vmpidr_el2, v->arch.vmpidr);

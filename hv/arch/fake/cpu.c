@@ -15,6 +15,7 @@
 #include <loam/mem.h>
 #include <loam/pcpu.h>
 #include <loam/printf.h>
+#include <loam/vmid.h>
 #include <xen/errno.h>
 
 #include "fake.h"
@@ -85,6 +86,9 @@ int arch_platform_init(struct hv *hv, const struct fdt *host) { return 0; }
 
 int arch_pcpu_init(struct pcpu *p)
 {
+    if (p->id == 0) {
+        vmid_pool_init(&p->hv->vmids, FAKE_VMID_BITS, HV_PCPUS_MAX);
+    }
     p->arch.deadline = NS_NEVER;
     return 0;
 }

@@ -51,9 +51,6 @@ void fake_machine_init(struct fake_machine *m, uint64_t ram_size, uint32_t nr_cp
         .gpa_bits = 40,
         .block_levels = 1 << 1 | 1 << 2,
     };
-    m->vmid_bits = 8;
-    m->vmid_next = 1;
-    m->vmid_generation = 1;
     fake_machine = m;
 }
 

@@ -9,9 +9,6 @@
  * the old value (fake_pte()). An entry that was invalidated is noted until the next
  * flush: nothing else may be put there. Each pcpu caches what its guests used;
  * a hit that differs from what a walk finds is a flush that was forgotten.
- *
- * VMIDs are handed out in generations; a CPU that sees a new generation empties
- * its TLB. A domain loaded on some CPU keeps its VMID over a rollover.
  */
 #include <stdlib.h>
 
@@ -23,6 +20,7 @@
 #include <loam/pcpu.h>
 #include <loam/string.h>
 #include <loam/vcpu.h>
+#include <loam/vmid.h>
 
 #include "fake.h"
 
@@ -152,7 +150,7 @@ void arch_stage2_publish(void)
 
 static bool is_ours(const struct domain *d, const struct fake_tlb_entry *e)
 {
-    return e->valid && e->vmid == d->p2m.vmid;
+    return e->valid && e->vmid == vmid_of(&d->p2m.vmid);
 }
 
 void arch_stage2_flush(struct domain *d, gfn_t g, uint64_t pages)
@@ -211,7 +209,7 @@ static bool walk(struct domain *d, gfn_t g, struct fake_tlb_entry *e)
         if (!arch_stage2_is_table(pte, level)) {
             *e = (struct fake_tlb_entry){
                 .valid = true,
-                .vmid = d->p2m.vmid,
+                .vmid = vmid_of(&d->p2m.vmid),
                 .order = (uint8_t)order,
                 .type = (uint8_t)arch_stage2_type(pte),
                 .gfn = gfn(ALIGN_DOWN(g.n, UINT64_C(1) << order)),
@@ -294,49 +292,9 @@ bool fake_guest_read_uncached(struct vcpu *v, gpa_t a, void *buf, size_t size)
     return guest_access(v, a, buf, size, READ_UNCACHED);
 }
 
-/* A domain other than d that is loaded on some CPU has this VMID. */
-static bool vmid_is_loaded(const struct domain *d, uint32_t vmid)
-{
-    for (uint32_t i = 0; i < d->hv->nr_pcpus; i++) {
-        const struct vcpu *v = d->hv->pcpus[i]->loaded;
-
-        if (v != NULL && v->domain != d && v->domain->p2m.vmid_generation != 0 &&
-            v->domain->p2m.vmid == vmid) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_loaded_elsewhere(const struct domain *d, const struct pcpu *p)
-{
-    for (uint32_t i = 0; i < d->hv->nr_pcpus; i++) {
-        const struct pcpu *other = d->hv->pcpus[i];
-
-        if (other != p && other->loaded != NULL && other->loaded->domain == d) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void fake_stage2_load(struct domain *d, struct pcpu *p)
 {
-    struct fake_machine *m = fake_machine;
-    bool keeps = d->p2m.vmid_generation != 0 && is_loaded_elsewhere(d, p);
-
-    if (d->p2m.vmid_generation != m->vmid_generation && !keeps) {
-        do {
-            if (m->vmid_next == 1u << m->vmid_bits) {
-                m->vmid_generation++;
-                m->vmid_next = 1;
-            }
-            d->p2m.vmid = (uint16_t)m->vmid_next++;
-        } while (vmid_is_loaded(d, d->p2m.vmid));
-    }
-    d->p2m.vmid_generation = m->vmid_generation;
-    if (p->arch.vmid_generation != m->vmid_generation) {
+    if (!vmid_is_loaded(&d->p2m.vmid, &p->vmid) && vmid_load(d, p)) {
         memset(p->arch.tlb, 0, sizeof(p->arch.tlb));
-        p->arch.vmid_generation = m->vmid_generation;
     }
 }

@@ -13,6 +13,7 @@
 #include <loam/lock.h>
 #include <loam/timer.h>
 #include <loam/types.h>
+#include <loam/vmid.h>
 
 #define HV_PCPUS_MAX 128
 #define HV_DOMAINS_MAX 1024 /* boot-time and later ones; domids are indices */
@@ -26,7 +27,8 @@ struct pcpu;
 struct plan;
 
 struct hv {
-    struct spinlock lock; /* LOCK_RANK_HV */
+    struct vmid_pool vmids; /* set up by arch_cpu_probe(), read at each switch (mm/vmid.c) */
+    struct spinlock lock;   /* LOCK_RANK_HV */
 
     /* CPUs. Written while booting, read-only afterwards. */
     uint32_t nr_pcpus;

@@ -22,6 +22,7 @@ enum lock_rank {
     LOCK_RANK_IRQ,     /* host interrupt descriptors and controller */
     LOCK_RANK_SCHED,   /* a run queue */
     LOCK_RANK_TIMER,   /* a pcpu's timer heap */
+    LOCK_RANK_VMID,    /* hv->vmids: who has which VMID */
     LOCK_RANK_MEM,     /* mem_alloc's size classes */
     LOCK_RANK_FRAMES,  /* frame allocator */
     LOCK_RANK_CONSOLE, /* console output, taken last: anyone may print */

@@ -9,6 +9,7 @@
 
 #include <loam/lock.h>
 #include <loam/types.h>
+#include <loam/vmid.h>
 
 struct domain;
 
@@ -32,8 +33,7 @@ struct p2m_block {
 struct p2m {
     struct spinlock lock; /* LOCK_RANK_P2M */
     mfn_t root; /* 2^root_order frames; MFN_NONE after teardown */
-    uint16_t vmid; /* see arch/stage2.h; managed by the architecture */
-    uint64_t vmid_generation;
+    struct vmid vmid; /* mm/vmid.c */
     uint64_t table_pages; /* frames used for tables, root included */
     uint64_t cpus[2]; /* bitmap of pcpus that may hold TLB entries of this map */
     gfn_t teardown; /* cursor of p2m_teardown() */

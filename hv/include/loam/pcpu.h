@@ -14,6 +14,7 @@
 #include <loam/lock.h>
 #include <loam/trace.h>
 #include <loam/types.h>
+#include <loam/vmid.h>
 
 struct hv;
 struct sched_pcpu;
@@ -41,6 +42,7 @@ struct pcpu {
     struct vcpu *loaded;  /* vCPU whose guest state is in the hardware; stays loaded over idle */
     bool online;          /* shared, set once */
     bool idle;            /* shared: waits for an interrupt */
+    struct vmid_pcpu vmid; /* whose map this CPU has (mm/vmid.c) */
 
     struct spinlock timer_lock; /* LOCK_RANK_TIMER */
     struct heap timers;         /* [timer_lock] struct timer by deadline */

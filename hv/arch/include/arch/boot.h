@@ -14,7 +14,10 @@ struct pcpu;
  * before the tree told of any. Context: boot CPU, no lock held.
  */
 void arch_early_print(struct hv *hv, const char *text);
-/* Finds the CPU's abilities; refuses a machine that cannot run guests with a log line. */
+/*
+ * Finds the CPU's abilities and sets hv->vmids up (loam/vmid.h); refuses a machine that cannot
+ * run guests with a log line.
+ */
 int __must_check arch_cpu_probe(struct hv *hv, const struct fdt *host);
 /* Host interrupt controller, timer, firmware: from the device tree. Frames and mem work. */
 int __must_check arch_platform_init(struct hv *hv, const struct fdt *host);

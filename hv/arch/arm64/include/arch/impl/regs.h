@@ -75,7 +75,6 @@ struct vgic;
 
 struct arch_domain {
     struct vgic *vgic;   /* the shared part, arch/arm64/vgicv3.c */
-    uint64_t vttbr;      /* root and VMID as last allocated */
     uint64_t cntvoff;    /* virtual counter offset */
     uint64_t vcpu_hcr;   /* HCR_EL2 of its vCPUs, before dedicated CPUs */
     uint32_t sve_vq;     /* vector length in quadwords, 0: no SVE */
@@ -89,9 +88,6 @@ struct arch_pcpu {
     uint64_t mpidr;        /* affinity fields only */
     uintptr_t gicr;        /* this CPU's redistributor frames */
     uint64_t hcr;          /* what HCR_EL2 holds */
-    uint64_t vttbr;        /* what VTTBR_EL2 holds */
-    uint64_t vmid_generation; /* of the VMIDs this CPU's TLB may hold */
-    uint64_t vttbr_kept;   /* vttbr at the last rollover of VMIDs [vmid_lock] */
     uint32_t hwid;         /* index in the device tree's list of CPUs */
 };
 

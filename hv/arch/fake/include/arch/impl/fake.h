@@ -23,6 +23,7 @@
 #include <loam/vcpu.h>
 
 #define FAKE_IRQS 64
+#define FAKE_VMID_BITS 8
 #define FAKE_RAM_BASE UINT64_C(0x40000000)
 #define FAKE_INTC_BASE UINT64_C(0x8000000) /* the one range that no domain may be given */
 #define FAKE_INTC_SIZE UINT64_C(0x10000)
@@ -93,9 +94,6 @@ struct fake_machine {
 
     /* Stage 2. May be changed before the first domain is made. */
     struct stage2_format format;
-    uint32_t vmid_bits;
-    uint32_t vmid_next;
-    uint64_t vmid_generation; /* 0 is never current */
     struct fake_writes unpublished; /* [slot] as walks still see them */
     struct fake_writes broken; /* invalidated and not flushed since */
     struct fake_writes cleared; /* pages cleared since the last publish */

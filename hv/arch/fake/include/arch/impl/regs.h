@@ -54,7 +54,6 @@ struct arch_pcpu {
     ns_t deadline; /* of the timer; NS_NEVER: off */
     bool kicked; /* atomic */
     uint32_t kicks; /* kicks that arrived */
-    uint64_t vmid_generation;
     uint32_t tlb_next; /* entry to be replaced next */
     struct fake_tlb_entry tlb[FAKE_TLB_ENTRIES];
 };
