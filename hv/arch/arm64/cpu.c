@@ -188,7 +188,7 @@ void arch_describe(const struct hv *hv, char *buf, size_t size)
               "GICv3 with %u interrupts, timer %u kHz",
               (uint32_t)(midr >> 24) & 0xff, (uint32_t)(midr >> 4) & 0xfff,
               (uint32_t)(midr >> 20) & 0xf, (uint32_t)midr & 0xf, host->nr_cpus, host->pa_bits,
-              host->nr_irqs, (uint32_t)(host->cntfrq / 1000));
+              host->nr_irqs, (uint32_t)(host->counter.hz / 1000));
 }
 
 void arch_cpu_relax(void)

@@ -10,6 +10,7 @@
 #ifndef ARM64_HOST_H
 #define ARM64_HOST_H
 
+#include <loam/clock.h>
 #include <loam/hv.h>
 #include <loam/pcpu.h>
 #include <loam/types.h>
@@ -48,10 +49,7 @@ struct arch_host {
     uint32_t dcache_line;
     uint32_t icache_line;
 
-    /* Counter, as fractions of 2^64 (timer.c): ns = ((ticks << ns_shift) * ns_mult) >> 64. */
-    uint64_t cntfrq;
-    uint64_t ns_mult, ticks_mult;
-    uint8_t ns_shift, ticks_shift;
+    struct clock counter; /* the architected one; hz 0: the firmware did not say */
 
     /* GICv3, from the device tree. */
     hpa_t gicd_addr;
@@ -92,22 +90,6 @@ static inline struct arch_host *arch_host(struct hv *hv)
 static inline const struct arch_host *arch_host_const(const struct hv *hv)
 {
     return &((const struct machine *)((const char *)hv - offsetof(struct machine, hv)))->host;
-}
-
-static inline uint64_t mul_high(uint64_t a, uint64_t b)
-{
-    return (uint64_t)(((unsigned __int128)a * b) >> 64);
-}
-
-static inline ns_t ticks_to_ns(const struct arch_host *h, uint64_t ticks)
-{
-    return mul_high(ticks << h->ns_shift, h->ns_mult);
-}
-
-/* The first counter value that is not before ns (two ticks make up for rounding). */
-static inline uint64_t ns_to_ticks(const struct arch_host *h, ns_t ns)
-{
-    return mul_high(ns << h->ticks_shift, h->ticks_mult) + 2;
 }
 
 #endif

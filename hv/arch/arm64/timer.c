@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The architected counter and the EL2 physical timer (Arm DDI 0487 D11).
- *
- * Ticks become nanoseconds and back by one multiplication with a fraction of
- * 2^64, exact to a tick for centuries, made once by long division.
  */
 #include <arch/time.h>
+#include <loam/clock.h>
 #include <loam/fdt.h>
 #include <loam/log.h>
 #include <xen/errno.h>
@@ -16,33 +14,12 @@
 
 #define CNT_CTL_ENABLE 1
 
-/* mult = floor(num / den * 2^(64 - shift)) with the smallest shift that fits. */
-static void make_fraction(uint64_t num, uint64_t den, uint64_t *mult, uint8_t *shift)
-{
-    uint32_t up = 0;
-
-    while (num >= den << up) {
-        up++;
-    }
-    uint64_t q = 0, r = num, d = den << up;
-    for (uint32_t i = 0; i < 64; i++) { /* num < d: 64 bits of the fraction */
-        r <<= 1;
-        q <<= 1;
-        if (r >= d) {
-            r -= d;
-            q |= 1;
-        }
-    }
-    *mult = q;
-    *shift = (uint8_t)up;
-}
-
 void counter_probe(struct arch_host *host)
 {
-    host->cntfrq = sysreg_read(cntfrq_el0) & 0xffffffff;
-    if (host->cntfrq != 0) {
-        make_fraction(NS_PER_S, host->cntfrq, &host->ns_mult, &host->ns_shift);
-        make_fraction(host->cntfrq, NS_PER_S, &host->ticks_mult, &host->ticks_shift);
+    uint32_t hz = (uint32_t)sysreg_read(cntfrq_el0);
+
+    if (hz != 0) {
+        clock_init(&host->counter, hz);
     }
 }
 
@@ -67,7 +44,7 @@ int counter_init(struct hv *hv, const struct fdt *fdt)
     host->ptimer_irq = timer_ppi(fdt, node, 1);
     host->vtimer_irq = timer_ppi(fdt, node, 2);
     host->htimer_irq = timer_ppi(fdt, node, 3);
-    if (host->cntfrq == 0 || host->vtimer_irq == 0 || host->htimer_irq == 0) {
+    if (host->counter.hz == 0 || host->vtimer_irq == 0 || host->htimer_irq == 0) {
         log_error(hv, "timer: no arm,armv8-timer with virtual and hypervisor interrupt in the "
                       "device tree, or CNTFRQ_EL0 is 0");
         return -XEN_ENODEV;
@@ -78,7 +55,7 @@ int counter_init(struct hv *hv, const struct fdt *fdt)
 ns_t arch_time_now(void)
 {
     /* May be read a few instructions early, which no caller can tell. */
-    return ticks_to_ns(this_pcpu()->arch.host, sysreg_read(cntpct_el0));
+    return clock_ticks_to_ns(&this_pcpu()->arch.host->counter, sysreg_read(cntpct_el0));
 }
 
 void arch_timer_set(struct pcpu *p, ns_t deadline)
@@ -87,6 +64,6 @@ void arch_timer_set(struct pcpu *p, ns_t deadline)
         sysreg_write(cnthp_ctl_el2, 0);
         return;
     }
-    sysreg_write(cnthp_cval_el2, ns_to_ticks(p->arch.host, deadline));
+    sysreg_write(cnthp_cval_el2, clock_ns_to_ticks(&p->arch.host->counter, deadline));
     sysreg_write(cnthp_ctl_el2, CNT_CTL_ENABLE);
 }

@@ -65,7 +65,9 @@ static ns_t deadline(const struct vcpu *v, uint64_t ctl, uint64_t cval)
     if (cval - now > TICKS_FAR) {
         return NS_NEVER;
     }
-    return arch_time_now() + ticks_to_ns(arch_host_const(v->domain->hv), cval - now);
+    const struct clock *counter = &arch_host_const(v->domain->hv)->counter;
+
+    return arch_time_now() + clock_ticks_to_ns(counter, cval - now);
 }
 
 static void arm(struct vcpu *v, struct pcpu *p, ns_t when)
