@@ -73,8 +73,8 @@ static int build_interrupts(struct build *b)
     if (rc) {
         return build_fail(b, "nr_spis", rc);
     }
-    if (b->pd->vpl011) {
-        rc = vpl011_create(b->d, layout->uart_base, layout->uart_virq);
+    if (b->pd->vuart) {
+        rc = vuart_create(b->d, layout->uart_kind, layout->uart_base, layout->uart_virq);
     }
     b->d->bytes += this_pcpu()->mem_bytes - before;
     return rc ? build_fail(b, "vpl011", rc) : 0;

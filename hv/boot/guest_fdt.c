@@ -6,7 +6,8 @@
  *                     timer, interrupt controller (arch_guest_fdt())
  *   /chosen           command line, console, ramdisk
  *   /memory@...       one node per bank of RAM
- *   /uart@...         the emulated PL011, as the UART of Arm's SBSA, which needs no clocks
+ *   /uart@...         the emulated UART of the architecture's layout: a PL011, as the UART
+ *   or /serial@...    of Arm's SBSA, which needs no clocks, or a 16550
  *   /hypervisor       for a domain with xen,enhanced
  *   /passthrough      devices of the host
  */
@@ -16,6 +17,7 @@
 #include <loam/mem.h>
 #include <loam/printf.h>
 #include <loam/string.h>
+#include <loam/vuart.h>
 
 #include <arch/guest.h>
 
@@ -41,9 +43,20 @@ size_t guest_fdt_size(const struct plan_domain *pd)
     return ALIGN_UP(size, PAGE_SIZE);
 }
 
+/* By enum vuart_kind. */
+static const struct uart_node {
+    const char *name, *compatible;
+    uint64_t size;
+    uint32_t clock; /* 0: the binding has none */
+} uart_nodes[] = {
+    [VUART_PL011] = { "uart", "arm,sbsa-uart", VUART_PL011_SIZE, 0 },
+    [VUART_NS16550] = { "serial", "ns16550a", VUART_NS16550_SIZE, 3686400 },
+};
+
 static void uart_path(char *buf, size_t size)
 {
-    fmt_print(buf, size, "/uart@%lx", arch_guest_layout()->uart_base.a);
+    const struct guest_layout *layout = arch_guest_layout();
+    fmt_print(buf, size, "/%s@%lx", uart_nodes[layout->uart_kind].name, layout->uart_base.a);
 }
 
 static void write_chosen(const struct build *b, struct fdt_writer *w)
@@ -54,7 +67,7 @@ static void write_chosen(const struct build *b, struct fdt_writer *w)
     if (pd->bootargs) {
         fdt_write_prop_string(w, "bootargs", pd->bootargs);
     }
-    if (pd->vpl011) {
+    if (pd->vuart) {
         uart_path(path, sizeof(path));
         fdt_write_prop_string(w, "stdout-path", path);
     }
@@ -93,14 +106,18 @@ static void write_reserved(const struct build *b, struct fdt_writer *w)
 static void write_uart(struct fdt_writer *w)
 {
     const struct guest_layout *layout = arch_guest_layout();
-    const uint64_t reg[] = { layout->uart_base.a, PAGE_SIZE };
+    const struct uart_node *node = &uart_nodes[layout->uart_kind];
+    const uint64_t reg[] = { layout->uart_base.a, node->size };
     uint32_t cells[4];
     uint32_t nr = arch_guest_irq_cells(layout->uart_virq, false, cells);
-    fdt_write_begin_unit(w, "uart", layout->uart_base.a);
-    fdt_write_prop_string(w, "compatible", "arm,sbsa-uart");
+    fdt_write_begin_unit(w, node->name, layout->uart_base.a);
+    fdt_write_prop_string(w, "compatible", node->compatible);
     fdt_write_prop_u64s(w, "reg", reg, ARRAY_SIZE(reg));
     fdt_write_prop_u32(w, "interrupt-parent", GUEST_PHANDLE_INTC);
     fdt_write_prop_cells(w, "interrupts", cells, nr);
+    if (node->clock) {
+        fdt_write_prop_u32(w, "clock-frequency", node->clock);
+    }
     fdt_write_prop_u32(w, "current-speed", 115200);
     fdt_write_end_node(w);
 }
@@ -138,7 +155,7 @@ static void write_tree(const struct build *b, struct fdt_writer *w)
     if (guest_shared_size(b->pd)) {
         write_reserved(b, w);
     }
-    if (b->pd->vpl011) {
+    if (b->pd->vuart) {
         write_uart(w);
     }
     if (b->pd->config.enhanced) {

@@ -176,7 +176,7 @@ static int irq_add(const struct device *dev, uint32_t irq, bool edge)
         irq - layout->virq_base >= PLAN_SPIS_MAX) {
         return plan_warn(pd, dev->child, prop, "%u is no shared interrupt of this machine", irq);
     }
-    if (pd->vpl011 && irq == layout->uart_virq) {
+    if (pd->vuart && irq == layout->uart_virq) {
         return plan_warn(pd, dev->child, prop, "%u is the interrupt of the domain's vpl011", irq);
     }
     if (has_irq(pd->devices, irq)) {

@@ -92,7 +92,7 @@ static int name_read(struct plan_domain *pd)
 static int spis_check(struct plan_domain *pd)
 {
     uint32_t base = arch_guest_layout()->virq_base;
-    uint32_t need = pd->vpl011 ? arch_guest_layout()->uart_virq - base + 1 : 0;
+    uint32_t need = pd->vuart ? arch_guest_layout()->uart_virq - base + 1 : 0;
     for (uint32_t i = 0; pd->devices && i < pd->devices->nr_irqs; i++) {
         need = MAX(need, pd->devices->irq[i].irq - base + 1);
     }

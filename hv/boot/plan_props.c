@@ -78,7 +78,7 @@ static int read_weight(struct plan_domain *pd, const char *name)
 
 static int read_vpl011(struct plan_domain *pd, const char *name)
 {
-    pd->vpl011 = true;
+    pd->vuart = true;
     return 0;
 }
 

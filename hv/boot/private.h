@@ -97,7 +97,7 @@ struct plan_domain {
     struct domain_config config;
     const struct plan_pool *pool;
     uint64_t memory; /* bytes */
-    bool vpl011;
+    bool vuart;
     uint8_t restart; /* enum plan_restart */
     struct plan_range module[PLAN_MODULES];
     struct kernel_image image;

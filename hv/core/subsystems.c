@@ -13,7 +13,7 @@
 static void irq_domain_fini(struct domain *d) { irq_release_domain(d); }
 
 static const struct subsystem subsystems[] = {
-    { "vuart", vpl011_destroy },
+    { "vuart", vuart_destroy },
     { "irq", irq_domain_fini },
 };
 

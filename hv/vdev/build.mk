@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-obj-y := vpl011.o
+obj-y := vuart.o vpl011.o vns16550.o

@@ -8,19 +8,12 @@
  * wait and its transmit interrupt follows each byte. The receive FIFO shows
  * 32 bytes of a ring that holds more, so that pasted text is not lost. Its two
  * interrupts are levels: data beyond the trigger level, data at all. Line
- * settings are kept and mean nothing. The registers are under vpl011.lock;
+ * settings are kept and mean nothing. The registers are under uart.lock;
  * reads of the flags, which guests poll for each byte, do without.
  */
-#include <arch/guest.h>
-#include <loam/atomic.h>
-#include <loam/console.h>
-#include <loam/domain.h>
-#include <loam/lock.h>
-#include <loam/mem.h>
-#include <loam/mmio.h>
 #include <loam/vcpu.h>
-#include <loam/vuart.h>
-#include <xen/errno.h>
+
+#include "uart.h"
 
 #define UARTDR 0x000
 #define UARTRSR 0x004
@@ -50,25 +43,14 @@
 #define INT_ALL 0x7ff
 
 #define RX_FIFO 32
-#define RX_RING 512 /* a power of two */
 
 struct vpl011 {
-    struct spinlock lock; /* LOCK_RANK_VDEV */
-    struct domain *domain;
-    uint32_t virq;
-    bool level;      /* [lock] of the interrupt */
-    bool tx_done;    /* [lock] INT_TX: a byte went out since it was cleared */
-    uint32_t rx_head, rx_tail; /* [lock] bytes ever put, taken */
+    struct vuart uart; /* first */
+    bool tx_done;      /* [lock] INT_TX: a byte went out since it was cleared */
     uint16_t ilpr, ibrd, fbrd, lcr_h, cr, ifls, imsc, dmacr; /* [lock] */
-    char rx[RX_RING];
 };
 
 static const uint8_t ids[] = { 0x11, 0x10, 0x34, 0x00, 0x0d, 0xf0, 0x05, 0xb1 };
-
-static uint32_t rx_count(const struct vpl011 *u)
-{
-    return atomic_load_relaxed(&u->rx_head) - atomic_load_relaxed(&u->rx_tail);
-}
 
 /* UARTIFLS.RXIFLSEL: 1/8, 1/4, 1/2, 3/4, 7/8 of the FIFO. */
 static uint32_t rx_trigger(const struct vpl011 *u)
@@ -80,7 +62,7 @@ static uint32_t rx_trigger(const struct vpl011 *u)
 
 static uint32_t raw_status_locked(const struct vpl011 *u)
 {
-    uint32_t count = rx_count(u);
+    uint32_t count = vuart_rx_count(&u->uart);
 
     return (uint32_t)((count > 0 ? INT_RX_TIMEOUT : 0) | (count >= rx_trigger(u) ? INT_RX : 0) |
                       (u->tx_done ? INT_TX : 0));
@@ -88,31 +70,25 @@ static uint32_t raw_status_locked(const struct vpl011 *u)
 
 static void update_locked(struct vpl011 *u)
 {
-    bool level = (raw_status_locked(u) & u->imsc) != 0;
-
-    if (level != u->level) {
-        u->level = level;
-        arch_vintc_set_level(u->domain, u->virq, level);
-    }
+    vuart_set_level_locked(&u->uart, (raw_status_locked(u) & u->imsc) != 0);
 }
 
 static uint32_t read_data(struct vpl011 *u)
 {
     uint32_t value = 0;
 
-    spin_lock(&u->lock);
-    if (rx_count(u) > 0) {
-        value = (uint8_t)u->rx[u->rx_tail % RX_RING];
-        atomic_store_relaxed(&u->rx_tail, u->rx_tail + 1);
+    spin_lock(&u->uart.lock);
+    if (vuart_rx_count(&u->uart) > 0) {
+        value = vuart_rx_take_locked(&u->uart);
         update_locked(u);
     }
-    spin_unlock(&u->lock);
+    spin_unlock(&u->uart.lock);
     return value;
 }
 
 static uint32_t read_flags(const struct vpl011 *u)
 {
-    uint32_t count = rx_count(u);
+    uint32_t count = vuart_rx_count(&u->uart);
 
     return (uint32_t)(FR_TXFE | FR_CTS | FR_DSR | FR_DCD | (count == 0 ? FR_RXFE : 0) |
                       (count >= RX_FIFO ? FR_RXFF : 0));
@@ -120,9 +96,9 @@ static uint32_t read_flags(const struct vpl011 *u)
 
 static uint32_t read_status(struct vpl011 *u)
 {
-    spin_lock(&u->lock);
+    spin_lock(&u->uart.lock);
     uint32_t status = raw_status_locked(u);
-    spin_unlock(&u->lock);
+    spin_unlock(&u->uart.lock);
     return status;
 }
 
@@ -171,14 +147,14 @@ static enum mmio_result vpl011_read(struct vcpu *v, void *data, uint64_t offset,
     return MMIO_OK;
 }
 
-static void write_data(struct vpl011 *u, char c)
+static void write_data(struct vpl011 *u, uint8_t byte)
 {
-    console_write(u->domain, &c, 1);
+    vuart_send(&u->uart, byte);
     if (!atomic_load_relaxed(&u->tx_done)) {
-        spin_lock(&u->lock);
+        spin_lock(&u->uart.lock);
         atomic_store_relaxed(&u->tx_done, true);
         update_locked(u);
-        spin_unlock(&u->lock);
+        spin_unlock(&u->uart.lock);
     }
 }
 
@@ -230,70 +206,38 @@ static enum mmio_result vpl011_write(struct vcpu *v, void *data, uint64_t offset
         return MMIO_FAULT;
     }
     if (likely(offset == UARTDR)) {
-        write_data(u, (char)value);
+        write_data(u, (uint8_t)value);
     } else if (offset % 4 == 0) { /* the upper bytes of a register alone mean nothing */
-        spin_lock(&u->lock);
+        spin_lock(&u->uart.lock);
         write_locked(u, offset, (uint32_t)value);
-        spin_unlock(&u->lock);
+        spin_unlock(&u->uart.lock);
     }
     return MMIO_OK;
 }
 
-/* From the console: a byte for d; lost when the ring is full. */
-static void vpl011_input(struct domain *d, char c)
+/* Lost when the ring is full. */
+static void vpl011_input_locked(struct vuart *uart, uint8_t byte)
 {
-    struct vpl011 *u = d->sub[VUART_SUB];
+    struct vpl011 *u = container_of(uart, struct vpl011, uart);
 
-    spin_lock(&u->lock);
-    if (rx_count(u) < RX_RING) {
-        u->rx[u->rx_head % RX_RING] = c;
-        atomic_store_relaxed(&u->rx_head, u->rx_head + 1);
+    if (vuart_rx_count(uart) < VUART_RX_RING) {
+        vuart_rx_put_locked(uart, byte);
         update_locked(u);
     }
-    spin_unlock(&u->lock);
 }
 
-static const struct mmio_ops vpl011_ops = { .read = vpl011_read, .write = vpl011_write };
-
-int vpl011_create(struct domain *d, gpa_t base, uint32_t virq)
+static void vpl011_reset(struct vuart *uart)
 {
-    if (d->sub[VUART_SUB] != NULL) {
-        return -XEN_EEXIST;
-    }
-    struct vpl011 *u = mem_alloc(d->hv, sizeof(*u));
+    struct vpl011 *u = container_of(uart, struct vpl011, uart);
 
-    if (u == NULL) {
-        return -XEN_ENOMEM;
-    }
-    u->lock = SPINLOCK_INIT(LOCK_RANK_VDEV);
-    u->domain = d;
-    u->virq = virq;
     u->cr = 0x300; /* reset values (DDI 0183 3.2) */
     u->ifls = 0x12;
-    d->sub[VUART_SUB] = u;
-    int rc = console_attach(d, vpl011_input);
-    if (rc) {
-        goto out_free;
-    }
-    rc = mmio_register(d, base, PAGE_SIZE, &vpl011_ops, u);
-    if (rc) {
-        goto out_detach;
-    }
-    return 0;
-
-out_detach:
-    console_detach(d);
-out_free:
-    d->sub[VUART_SUB] = NULL;
-    mem_free(d->hv, u, sizeof(*u));
-    return rc;
 }
 
-void vpl011_destroy(struct domain *d)
-{
-    struct vpl011 *u = d->sub[VUART_SUB];
-
-    console_detach(d);
-    d->sub[VUART_SUB] = NULL;
-    mem_free(d->hv, u, sizeof(*u));
-}
+const struct vuart_model vpl011_model = {
+    .size = sizeof(struct vpl011),
+    .mmio_size = VUART_PL011_SIZE,
+    .ops = { .read = vpl011_read, .write = vpl011_write },
+    .reset = vpl011_reset,
+    .input_locked = vpl011_input_locked,
+};

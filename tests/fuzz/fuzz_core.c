@@ -428,7 +428,7 @@ static void fill_mmio(struct mmio_access *a)
     a->size = (uint8_t)(1u << (how & 3));
     a->write = how & 4;
     a->reg = (uint8_t)u8();
-    a->addr = gpa(how & 0x38 ? UART + (u8() << 2) : odd_number());
+    a->addr = gpa(!(how & 0x38) ? odd_number() : UART + (how & 0x40 ? u8() & 7 : u8() << 2));
     a->value = u32();
 }
 
@@ -485,7 +485,7 @@ static void action_memory(struct pcpu *p)
 
 /* --- Domains ----------------------------------------------------------------- */
 
-static int fill(struct domain *d)
+static int fill(struct domain *d, enum vuart_kind uart)
 {
     int rc = arch_vintc_create(d);
 
@@ -493,7 +493,7 @@ static int fill(struct domain *d)
         rc = vcpu_create(d, i);
     }
     if (rc == 0) {
-        rc = vpl011_create(d, gpa(UART), FAKE_VIRQ_BASE);
+        rc = vuart_create(d, uart, gpa(UART), FAKE_VIRQ_BASE);
     }
     if (rc != 0) {
         return rc;
@@ -527,7 +527,7 @@ static void action_create(struct slot *s)
     for (uint32_t i = 0; i < VCPUS; i++) {
         s->affinity[i] = *cpupool_cpus(s->d->pool);
     }
-    int rc = fill(s->d);
+    int rc = fill(s->d, how & 16 ? VUART_NS16550 : VUART_PL011);
     EXPECT(rc == 0 || rc == -XEN_ENOMEM || rc == -XEN_ENOSPC, "a domain is refused (%d)", rc);
     if (rc == 0) {
         domain_start(s->d);

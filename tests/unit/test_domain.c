@@ -436,7 +436,7 @@ TEST(services_end_with_the_domain)
     struct domain *d = dom_create(w, "d", 1, false);
 
     world_inject(w, false);
-    CHECK_EQ(vpl011_create(d, gpa(0x22000000), FAKE_VIRQ_BASE), 0);
+    CHECK_EQ(vuart_create(d, VUART_PL011, gpa(0x22000000), FAKE_VIRQ_BASE), 0);
     CHECK_EQ(irq_assign(d, 40, FAKE_VIRQ_BASE + 1, IRQ_EDGE), 0);
     CHECK(w->machine.irq_unmasked[40]);
     dom_destroy(w, d);

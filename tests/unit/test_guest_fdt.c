@@ -4,6 +4,7 @@
 
 #include <loam/guest_copy.h>
 #include <loam/vcpu.h>
+#include <loam/vuart.h>
 
 struct guest_tree {
     void *blob;
@@ -81,6 +82,46 @@ TEST(everything_that_was_asked_for)
     CHECK(addr == d->vcpu_shared.a && size == PAGE_SIZE);
     CHECK(addr >= d->vcpus[0]->arch.boot_arg + t.f.size && addr + size <= 0x41000000);
     CHECK_EQ(vcpu_share_waited(d->vcpus[0], gpa_add(d->vcpu_shared, 8)), 0);
+    free(t.blob);
+    board_end(&b);
+}
+
+/* The other kind of UART, which an architecture's layout may ask for. */
+TEST(a_16550)
+{
+    struct board b;
+    struct guest_tree t;
+    uint64_t addr, size;
+    REQUIRE(board_begin(&b));
+    struct guest_layout layout = *arch_guest_layout();
+    layout.uart_kind = VUART_NS16550;
+    b.world.machine.layout = &layout;
+    board_domain(&b, "dom1", 16384, 1);
+    fdt_write_prop_empty(&b.w, "vpl011");
+    board_kernel(&b, 0x100000, 0x5000);
+    board_end_domain(&b);
+    REQUIRE(board_parse(&b));
+    board_run(&b);
+    struct domain *d = built(&b, "dom1");
+    REQUIRE(d);
+    REQUIRE(tree_open(&t, d));
+    const struct fdt *f = &t.f;
+    struct fdt_node uart = fdt_stdout(f);
+    struct fdt_interrupt irq;
+    CHECK_STR(fdt_name(f, uart), "serial@22000000");
+    CHECK(fdt_compatible(f, uart, "ns16550a"));
+    CHECK_EQ(fdt_u32_or(f, uart, "clock-frequency", 0), 3686400);
+    CHECK_EQ(fdt_u32_or(f, uart, "current-speed", 0), 115200);
+    CHECK_EQ(fdt_reg_translated(f, uart, 0, &addr, &size), 0);
+    CHECK(addr == layout.uart_base.a && size == 0x100);
+    CHECK_EQ(fdt_interrupt(f, uart, 0, &irq), 0);
+    CHECK_EQ(irq.cells[0], layout.uart_virq);
+    /* And it is there. */
+    const struct mmio_region *r = mmio_find(d, gpa_add(layout.uart_base, 0xff));
+    uint64_t status = 0;
+    REQUIRE(r);
+    CHECK(r->ops->read(d->vcpus[0], r->data, 5, 1, &status) == MMIO_OK && status == 0x60);
+    CHECK(!mmio_find(d, gpa_add(layout.uart_base, 0x100)));
     free(t.blob);
     board_end(&b);
 }

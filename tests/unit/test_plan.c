@@ -52,7 +52,7 @@ TEST_ALLOC(one_domain_with_defaults)
             CHECK_EQ(pd->config.weight, 256);
             CHECK_EQ(pd->config.nr_spis, 0);
             CHECK_EQ(pd->restart, RESTART_NEVER);
-            CHECK(!pd->vpl011 && !pd->config.enhanced && !pd->config.direct_map);
+            CHECK(!pd->vuart && !pd->config.enhanced && !pd->config.direct_map);
             CHECK(pd->config.pool == cpupool_default(b.hv));
             CHECK_STR(pd->bootargs, "console=ttyAMA0");
             CHECK_EQ(board_warnings(&b), 0);
@@ -85,7 +85,7 @@ TEST_ALLOC(every_property)
         CHECK(pd || unit_injected());
         if (pd) {
             CHECK_EQ(pd->memory, 16 * MIB);
-            CHECK(pd->vpl011 && pd->config.enhanced);
+            CHECK(pd->vuart && pd->config.enhanced);
             CHECK_EQ(pd->config.nr_spis, 40);
             CHECK_EQ(pd->config.sve_bits, 256);
             CHECK_EQ(pd->config.weight, 512);

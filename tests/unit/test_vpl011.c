@@ -51,13 +51,13 @@ static bool begin(struct fixture *f)
     f->d->arch.has_vintc = true;
     f->vcpus[0] = NULL;
     f->d->vcpus = f->vcpus;
-    return vpl011_create(f->d, gpa(BASE), VIRQ) == 0;
+    return vuart_create(f->d, VUART_PL011, gpa(BASE), VIRQ) == 0;
 }
 
 static void end(struct fixture *f)
 {
-    vpl011_destroy(f->d);
-    vpl011_destroy(f->d);
+    vuart_destroy(f->d);
+    vuart_destroy(f->d);
     world_guest_end(&f->w, f->v);
     world_fini(&f->w);
 }
@@ -255,12 +255,12 @@ TEST_ALLOC(create_gives_everything_back_when_it_fails)
 
     CHECK(created || unit_injected());
     if (created) {
-        CHECK_EQ(vpl011_create(f.d, gpa(BASE + PAGE_SIZE), VIRQ), -XEN_EEXIST);
+        CHECK_EQ(vuart_create(f.d, VUART_PL011, gpa(BASE + PAGE_SIZE), VIRQ), -XEN_EEXIST);
     }
-    vpl011_destroy(f.d);
+    vuart_destroy(f.d);
     /* The place is taken: by the first one, which a dying domain keeps in its table. */
     if (created) {
-        int rc = vpl011_create(f.d, gpa(BASE), VIRQ);
+        int rc = vuart_create(f.d, VUART_PL011, gpa(BASE), VIRQ);
         CHECK(rc == -XEN_EEXIST || unit_injected());
     }
     end(&f);

@@ -13,6 +13,7 @@
 #include <loam/fdt.h>
 #include <loam/fdt_write.h>
 #include <loam/string.h>
+#include <loam/vuart.h>
 #include <xen/errno.h>
 
 #include "guest.h"
@@ -33,6 +34,7 @@
 static const struct guest_layout layout = {
     .ram_base = { { 0x40000000 }, { 0x200000000 } },
     .ram_size = { 3 * GIB, 1016 * GIB },
+    .uart_kind = VUART_PL011,
     .uart_base = { 0x22000000 },
     .uart_virq = 32,
     .virq_base = 32,

@@ -6,6 +6,7 @@
 #include <loam/fdt.h>
 #include <loam/fdt_write.h>
 #include <loam/string.h>
+#include <loam/vuart.h>
 #include <xen/errno.h>
 
 #include "fake.h"
@@ -15,6 +16,7 @@ const struct guest_layout *arch_guest_layout(void)
     static const struct guest_layout layout = {
         .ram_base = { { 0x40000000 }, { 0x200000000 } },
         .ram_size = { 0xc0000000, 0x1000000000 },
+        .uart_kind = VUART_PL011,
         .uart_base = { 0x22000000 },
         .uart_virq = FAKE_VIRQ_BASE,
         .virq_base = FAKE_VIRQ_BASE,
@@ -22,7 +24,7 @@ const struct guest_layout *arch_guest_layout(void)
         .grant_size = 0x1000000,
         .vcpu_shared_size = 64,
     };
-    return &layout;
+    return fake_machine->layout != NULL ? fake_machine->layout : &layout;
 }
 
 int arch_kernel_probe(const void *head, uint64_t size, struct kernel_image *out, const char **why)

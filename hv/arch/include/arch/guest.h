@@ -18,6 +18,7 @@ struct vcpu;
 struct guest_layout {
     gpa_t ram_base[2];
     uint64_t ram_size[2];   /* most that fits there */
+    uint8_t uart_kind;      /* enum vuart_kind */
     gpa_t uart_base;
     uint32_t uart_virq;
     uint32_t virq_base;     /* first number of shared interrupts */

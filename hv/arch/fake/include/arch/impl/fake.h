@@ -89,6 +89,8 @@ struct fake_machine {
     uint64_t ram_size;
     uint8_t device[PAGE_SIZE]; /* what arch_map_device() gives */
 
+    const struct guest_layout *layout; /* of its guests, where a test wants its own */
+
     /* Time. */
     ns_t now;
 
