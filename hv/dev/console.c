@@ -34,11 +34,18 @@
 #define LINE_MAX 250
 #define CTRL_A 1
 #define SWITCH_COUNT 3
+#define REG_SHIFT_MAX 4
 
 /* Drivers, by what the device tree calls the device. */
-static const struct console_driver *const drivers[] = {
-    &pl011_driver,
-    &sbsa_uart_driver,
+static const struct {
+    const char *compatible;
+    const struct console_driver *drv;
+} drivers[] = {
+    { "arm,pl011", &pl011_driver },
+    { "arm,sbsa-uart", &sbsa_uart_driver },
+    { "ns16550a", &ns16550_driver },
+    { "ns16550", &ns16550_driver },
+    { "snps,dw-apb-uart", &ns16550_driver },
 };
 
 struct client {
@@ -56,7 +63,7 @@ struct console {
     struct spinlock lock; /* LOCK_RANK_CONSOLE */
     bool panicked;
     const struct console_driver *drv;
-    uintptr_t regs;
+    struct uart_regs regs;
     struct fdt_node node; /* of the device in the host's tree */
     struct list clients; /* in order of attachment */
     struct client *last; /* wrote last */
@@ -87,7 +94,7 @@ static void emit_locked(struct console *c, const char *buf, size_t size)
         return;
     }
     for (size_t i = 0; i < size; i++) {
-        c->drv->putc(c->regs, buf[i]);
+        c->drv->putc(&c->regs, buf[i]);
     }
 }
 
@@ -240,31 +247,52 @@ int console_init(struct hv *hv)
     return 0;
 }
 
-void console_set_device(struct hv *hv, const struct console_driver *drv, uintptr_t regs)
+void console_set_device(struct hv *hv, const struct console_driver *drv, struct uart_regs regs)
 {
     struct console *c = hv->console;
 
     console_lock(c);
     c->drv = drv;
     c->regs = regs;
-    drv->init(regs);
+    drv->init(&c->regs);
     console_unlock(c);
+}
+
+/*
+ * How the registers of node, at addr, are spaced (binding 8250, where absent
+ * values mean bytes side by side). False: they cannot be.
+ */
+static bool read_spacing(const struct fdt *host, struct fdt_node node, uint64_t addr, uint64_t size,
+                         struct uart_regs *out)
+{
+    uint32_t shift = fdt_u32_or(host, node, "reg-shift", 0);
+    uint32_t width = fdt_u32_or(host, node, "reg-io-width", 1);
+
+    if (shift > REG_SHIFT_MAX || !(width == 1 || width == 2 || width == 4) ||
+        width > 1u << shift || !IS_ALIGNED(addr, width) || size < UINT64_C(8) << shift) {
+        return false;
+    }
+    out->shift = (uint8_t)shift;
+    out->width = (uint8_t)width;
+    return true;
 }
 
 bool console_probe(struct hv *hv, const struct fdt *host)
 {
     struct fdt_node node = fdt_stdout(host);
     const struct console_driver *drv = NULL;
+    struct uart_regs regs = { 0 };
     uint64_t addr, size;
 
     for (size_t i = 0; i < ARRAY_SIZE(drivers) && drv == NULL; i++) {
-        drv = fdt_compatible(host, node, drivers[i]->compatible) ? drivers[i] : NULL;
+        drv = fdt_compatible(host, node, drivers[i].compatible) ? drivers[i].drv : NULL;
     }
-    if (drv == NULL || fdt_reg_translated(host, node, 0, &addr, &size)) {
+    if (drv == NULL || fdt_reg_translated(host, node, 0, &addr, &size) ||
+        (drv->spaced && !read_spacing(host, node, addr, size, &regs))) {
         return false;
     }
-    uintptr_t regs = arch_map_device(hv, hpa(addr), size);
-    if (regs == 0) {
+    regs.base = arch_map_device(hv, hpa(addr), size);
+    if (regs.base == 0) {
         return false;
     }
     hv->console->node = node;
@@ -368,7 +396,7 @@ static void console_interrupt(struct hv *hv, struct pcpu *p)
 {
     struct console *c = hv->console;
 
-    c->drv->ack_irq(c->regs);
+    c->drv->ack_irq(&c->regs);
     pcpu_raise(p, PCPU_WORK_CONSOLE);
 }
 
@@ -387,7 +415,7 @@ void console_start_input(struct hv *hv, const struct fdt *host)
         return;
     }
     console_lock(c);
-    c->drv->enable_rx_irq(c->regs);
+    c->drv->enable_rx_irq(&c->regs);
     console_unlock(c);
 }
 
@@ -402,7 +430,7 @@ struct input {
 static bool input_next(struct console *c, struct input *in)
 {
     console_lock(c);
-    int got = c->drv != NULL ? c->drv->getc(c->regs) : -1;
+    int got = c->drv != NULL ? c->drv->getc(&c->regs) : -1;
 
     in->to = NULL;
     if (got == CTRL_A) {

@@ -23,37 +23,37 @@
 #define INT_RX_TIMEOUT BIT(6)
 #define INT_ALL 0x7ff
 
-static uint32_t reg_read(uintptr_t regs, uint32_t offset)
+static uint32_t reg_read(const struct uart_regs *regs, uint32_t offset)
 {
-    return *(volatile uint32_t *)(regs + offset);
+    return *(volatile uint32_t *)(regs->base + offset);
 }
 
-static void reg_write(uintptr_t regs, uint32_t offset, uint64_t value)
+static void reg_write(const struct uart_regs *regs, uint32_t offset, uint64_t value)
 {
-    *(volatile uint32_t *)(regs + offset) = (uint32_t)value;
+    *(volatile uint32_t *)(regs->base + offset) = (uint32_t)value;
 }
 
-static void sbsa_init(uintptr_t regs)
+static void sbsa_init(const struct uart_regs *regs)
 {
     reg_write(regs, UARTIMSC, 0);
     reg_write(regs, UARTICR, INT_ALL);
 }
 
-static void pl011_init(uintptr_t regs)
+static void pl011_init(const struct uart_regs *regs)
 {
     sbsa_init(regs);
     reg_write(regs, UARTLCR_H, reg_read(regs, UARTLCR_H) | LCR_H_FEN);
     reg_write(regs, UARTCR, reg_read(regs, UARTCR) | CR_ENABLE);
 }
 
-static void pl011_putc(uintptr_t regs, char c)
+static void pl011_putc(const struct uart_regs *regs, char c)
 {
     while (reg_read(regs, UARTFR) & FR_TXFF) {
     }
     reg_write(regs, UARTDR, (uint8_t)c);
 }
 
-static int pl011_getc(uintptr_t regs)
+static int pl011_getc(const struct uart_regs *regs)
 {
     if (reg_read(regs, UARTFR) & FR_RXFE) {
         return -1;
@@ -61,18 +61,17 @@ static int pl011_getc(uintptr_t regs)
     return (int)(reg_read(regs, UARTDR) & 0xff);
 }
 
-static void pl011_enable_rx_irq(uintptr_t regs)
+static void pl011_enable_rx_irq(const struct uart_regs *regs)
 {
     reg_write(regs, UARTIMSC, INT_RX | INT_RX_TIMEOUT);
 }
 
-static void pl011_ack_irq(uintptr_t regs)
+static void pl011_ack_irq(const struct uart_regs *regs)
 {
     reg_write(regs, UARTICR, INT_RX | INT_RX_TIMEOUT);
 }
 
 const struct console_driver pl011_driver = {
-    .compatible = "arm,pl011",
     .init = pl011_init,
     .putc = pl011_putc,
     .getc = pl011_getc,
@@ -81,7 +80,6 @@ const struct console_driver pl011_driver = {
 };
 
 const struct console_driver sbsa_uart_driver = {
-    .compatible = "arm,sbsa-uart",
     .init = sbsa_init,
     .putc = pl011_putc,
     .getc = pl011_getc,

@@ -7,5 +7,6 @@
 
 extern const struct console_driver pl011_driver;
 extern const struct console_driver sbsa_uart_driver;
+extern const struct console_driver ns16550_driver;
 
 #endif

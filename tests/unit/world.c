@@ -98,7 +98,7 @@ void world_init(struct world *w, uint32_t nr_cpus, uint32_t ram_mib)
     must(frames_add(w->hv, w->hv->frames.base, pages) == 0, "frames_add");
     must(mem_init(w->hv) == 0, "mem_init");
     must(console_init(w->hv) == 0, "console_init");
-    console_set_device(w->hv, &fake_console_driver, 0);
+    console_set_device(w->hv, &fake_console_driver, (struct uart_regs){ 0 });
     must(arch_pcpu_init(w->boot) == 0, "arch_pcpu_init");
     pcpu_start_all(w->hv);
     world_set_baseline(w);

@@ -3,9 +3,9 @@
 #include <arch/boot.h>
 #include <arch/impl/fake.h>
 
-static void console_nop(uintptr_t regs) {}
+static void console_nop(const struct uart_regs *regs) {}
 
-static void console_putc(uintptr_t regs, char c)
+static void console_putc(const struct uart_regs *regs, char c)
 {
     struct fake_machine *m = fake_machine;
 
@@ -22,7 +22,7 @@ static void console_putc(uintptr_t regs, char c)
     m->console[m->console_len] = '\0';
 }
 
-static int console_getc(uintptr_t regs)
+static int console_getc(const struct uart_regs *regs)
 {
     struct fake_machine *m = fake_machine;
 
@@ -32,7 +32,6 @@ static int console_getc(uintptr_t regs)
 }
 
 const struct console_driver fake_console_driver = {
-    .compatible = "fake,uart",
     .init = console_nop,
     .putc = console_putc,
     .getc = console_getc,
@@ -43,6 +42,6 @@ const struct console_driver fake_console_driver = {
 void arch_early_print(struct hv *hv, const char *text)
 {
     for (; *text != '\0'; text++) {
-        console_putc(0, *text);
+        console_putc(NULL, *text);
     }
 }

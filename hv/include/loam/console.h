@@ -19,14 +19,26 @@ struct fdt;
 struct hv;
 struct pcpu;
 
-/* A UART driver; `regs` is where its registers are mapped. Context: console lock held. */
+/* Registers of a UART: where they are mapped and, for a driver that is `spaced`, how they lie. */
+struct uart_regs {
+    uintptr_t base;
+    uint8_t shift; /* 1 << shift bytes apart (device tree: reg-shift) */
+    uint8_t width; /* bytes of an access: 1, 2 or 4 (reg-io-width) */
+};
+
+/*
+ * A UART driver. ack_irq() ends the interrupt though nothing was read yet; a
+ * driver that must disable it for that enables it again when getc() finds nothing.
+ * Context: console lock held, but for ack_irq(), which is called on the CPU that
+ * then reads the input. getc() only after enable_rx_irq().
+ */
 struct console_driver {
-    const char *compatible; /* device tree */
-    void (*init)(uintptr_t regs);
-    void (*putc)(uintptr_t regs, char c); /* may wait for the device */
-    int (*getc)(uintptr_t regs);          /* -1: nothing there */
-    void (*enable_rx_irq)(uintptr_t regs);
-    void (*ack_irq)(uintptr_t regs);
+    bool spaced; /* boards differ in where its eight registers are */
+    void (*init)(const struct uart_regs *regs);
+    void (*putc)(const struct uart_regs *regs, char c); /* may wait for the device */
+    int (*getc)(const struct uart_regs *regs);          /* -1: nothing there */
+    void (*enable_rx_irq)(const struct uart_regs *regs);
+    void (*ack_irq)(const struct uart_regs *regs);
 };
 
 /*
@@ -37,7 +49,7 @@ int __must_check console_init(struct hv *hv);
 /* Finds the device that /chosen stdout-path names and uses it; returns whether there is one. */
 bool console_probe(struct hv *hv, const struct fdt *host);
 /* Gives it a device. */
-void console_set_device(struct hv *hv, const struct console_driver *drv, uintptr_t regs);
+void console_set_device(struct hv *hv, const struct console_driver *drv, struct uart_regs regs);
 /* Requests the device's interrupt, so that input arrives. After irq_table_init(). */
 void console_start_input(struct hv *hv, const struct fdt *host);
 
