@@ -5,9 +5,11 @@ ifeq ($(origin CC),default)
   CC := gcc
 endif
 CROSS_arm64 := aarch64-linux-gnu-
+CROSS_riscv64 := riscv64-linux-gnu-
 CROSS_fake :=
 CROSS := $(CROSS_$(ARCH))
 TARGET_arm64 := --target=aarch64-linux-gnu
+TARGET_riscv64 := --target=riscv64-linux-gnu
 
 is-clang := $(findstring clang,$(CC))
 HVCC := $(if $(is-clang),$(CC) $(TARGET_$(ARCH)),$(CROSS)$(CC))
@@ -28,6 +30,8 @@ flags-free := -ffreestanding -fno-stack-protector -fno-pic -fno-asynchronous-unw
 flags-arm64 := $(flags-free) -O2 -mgeneral-regs-only -mcmodel=small -fno-omit-frame-pointer \
 	-mno-outline-atomics -mbranch-protection=none -mstrict-align -momit-leaf-frame-pointer \
 	$(if $(is-clang),,-fno-tree-loop-distribute-patterns)
+flags-riscv64 := $(flags-free) -O2 -march=rv64imac -mabi=lp64 -mcmodel=medany \
+	-fno-omit-frame-pointer
 sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags-fake := -O1 -DCONFIG_DEBUG=1 $(sanitize) $(COVFLAGS) $(if $(FUZZ),-fsanitize=fuzzer-no-link)
 
