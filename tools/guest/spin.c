@@ -12,7 +12,9 @@
 #define JUMP_HZ 2000 /* half a millisecond; nobody gets a CPU for less than one */
 #define TELL_SECONDS 2
 
-enum { SYS_WRITE = 64 };
+enum { SYS_OPENAT = 56, SYS_READ = 63, SYS_WRITE = 64, SYS_EXIT = 93 };
+
+#if defined(__aarch64__)
 
 static long system_call(long number, long a, long b, long c)
 {
@@ -40,6 +42,54 @@ static unsigned long frequency(void)
     __asm__ volatile("mrs %0, cntfrq_el0" : "=r"(value));
     return value;
 }
+
+#define ONE_ROUND(steps) __asm__ volatile("1: subs %0, %0, #1\n\tb.ne 1b" : "+r"(steps)::"cc")
+
+__asm__(".globl _start\n_start: mov x0, sp\n\tb spin\n");
+
+#elif defined(__riscv)
+
+static long system_call(long number, long a, long b, long c)
+{
+    register long a7 __asm__("a7") = number;
+    register long a0 __asm__("a0") = a;
+    register long a1 __asm__("a1") = b;
+    register long a2 __asm__("a2") = c;
+
+    __asm__ volatile("ecall" : "+r"(a0) : "r"(a7), "r"(a1), "r"(a2) : "memory");
+    return a0;
+}
+
+static unsigned long counter(void)
+{
+    unsigned long value;
+
+    __asm__ volatile("fence; rdtime %0" : "=r"(value)::"memory");
+    return value;
+}
+
+/* The CPU does not tell it; the device tree does, in one big-endian cell. */
+static unsigned long frequency(void)
+{
+    static const char path[] = "/proc/device-tree/cpus/timebase-frequency";
+    unsigned char cell[4];
+    long file = system_call(SYS_OPENAT, -1, (long)path, 0);
+
+    if (system_call(SYS_READ, file, (long)cell, sizeof(cell)) != sizeof(cell)) {
+        static const char complaint[] = "spin: no timebase-frequency in the device tree\n";
+        system_call(SYS_WRITE, 1, (long)complaint, sizeof(complaint) - 1);
+        system_call(SYS_EXIT, 1, 0, 0);
+    }
+    return (unsigned long)cell[0] << 24 | cell[1] << 16 | cell[2] << 8 | cell[3];
+}
+
+#define ONE_ROUND(steps) __asm__ volatile("1: addi %0, %0, -1\n\tbnez %0, 1b" : "+r"(steps))
+
+__asm__(".globl _start\n_start:\n"
+        ".option push\n.option norelax\n\tla gp, __global_pointer$\n.option pop\n"
+        "\tmv a0, sp\n\ttail spin\n");
+
+#endif
 
 /* Puts value with at least so many digits in front of end; returns where it begins. */
 static char *decimal(char *end, unsigned long value, int digits)
@@ -82,7 +132,7 @@ __attribute__((used)) static void spin(const long *stack)
     for (;;) {
         unsigned long steps = STEPS;
 
-        __asm__ volatile("1: subs %0, %0, #1\n\tb.ne 1b" : "+r"(steps)::"cc");
+        ONE_ROUND(steps);
         unsigned long now = counter();
         ran += now - last < hz / JUMP_HZ ? now - last : 0;
         last = now;
@@ -94,5 +144,3 @@ __attribute__((used)) static void spin(const long *stack)
         }
     }
 }
-
-__asm__(".globl _start\n_start: mov x0, sp\n\tb spin\n");
