@@ -7,7 +7,7 @@ loam,restart). Board.compose() asks QEMU for its device tree, adds the domain
 nodes, places each module in RAM where nothing else lives, and returns the
 QEMU command line. Tests change the text or the bytes on the way, to break it.
 
-    board = Board(out="out", cpus=2)
+    board = Board(out="out", cpus=2)  # arch="riscv64" for another architecture
     board.domains.append(Domain("dom1", memory=256))
     print(shlex.join(board.compose("out/run")))
 
@@ -22,9 +22,7 @@ from dataclasses import dataclass, field
 from typing import Callable, List, Optional, Sequence, Tuple
 
 MIB = 1 << 20
-RAM_BASE = 0x40000000
-# QEMU puts the kernel at RAM_BASE + 2 MiB and its tree at RAM_BASE + 128 MiB.
-MODULE_BASE = RAM_BASE + 160 * MIB
+GIB = 1 << 30
 GIC_PHANDLE = 65000  # by the binding: the guest's interrupt controller
 QEMU_VERSION = (10, 0)
 
@@ -33,9 +31,55 @@ class BoardError(Exception):
     """The machine that was asked for cannot be composed."""
 
 
-def qemu_binary() -> str:
-    """The emulator: LOAM_QEMU, or the one in the PATH."""
-    return os.environ.get("LOAM_QEMU") or "qemu-system-aarch64"
+@dataclass(frozen=True)
+class Arch:
+    """What QEMU's `virt` machine of an architecture is like."""
+
+    qemu: str
+    cpu: str  # the model, if none is asked for
+    console: str  # Linux' name of its UART, and of the one that Loam gives domains
+    guest: str  # where tools/mkguest leaves the Debian guest, in out
+    ram_base: int
+    image_base: int  # where QEMU puts the file of -kernel
+    module_base: int  # from here on RAM is free
+
+
+ARCHES = {
+    # QEMU puts its tree at RAM + 128 MiB.
+    "arm64": Arch(
+        qemu="qemu-system-aarch64",
+        cpu="max",
+        console="ttyAMA0",
+        guest="guest",
+        ram_base=0x40000000,
+        image_base=0x40200000,
+        module_base=0x40000000 + 160 * MIB,
+    ),
+    # The firmware is at the beginning of RAM, QEMU's tree at the end: see Board.place.
+    "riscv64": Arch(
+        qemu="qemu-system-riscv64",
+        cpu="rv64",
+        console="ttyS0",
+        guest="guest-riscv64",
+        ram_base=0x80000000,
+        image_base=0x80200000,
+        module_base=0x80000000 + 64 * MIB,
+    ),
+}
+RAM_BASE = ARCHES["arm64"].ram_base
+
+
+def qemu_binary(arch: str = "arm64") -> str:
+    """The emulator: LOAM_QEMU, or the one in the PATH.
+
+    LOAM_QEMU stands for all that lie in its directory under QEMU's usual names.
+    """
+    usual = ARCHES[arch].qemu
+    own = os.environ.get("LOAM_QEMU")
+    if not own:
+        return usual
+    directory, name = os.path.split(own)
+    return os.path.join(directory, usual) if name.startswith("qemu-system-") else own
 
 
 def cells64(value: int) -> str:
@@ -70,9 +114,9 @@ class Domain:
     """One domain; what is None or empty leaves its property out."""
 
     name: str
-    kernel: Optional[str] = None  # None: the Debian kernel of out/guest
-    ramdisk: Optional[str] = "initrd.cpio.gz"  # None: no ramdisk; a plain name is in out/guest
-    bootargs: str = ""
+    kernel: Optional[str] = None  # None: Debian's; a plain name: a micro guest of tests/guests
+    ramdisk: Optional[str] = "initrd.cpio.gz"  # None: no ramdisk; a plain name: by tools/mkguest
+    bootargs: str = ""  # "{console}" becomes Linux' name of the domain's UART
     memory: Optional[int] = 256  # MiB
     cpus: Optional[int] = 2
     vpl011: bool = True
@@ -215,8 +259,11 @@ class Board:
     out: str = "out"
     cpus: int = 2
     memory: int = 2048  # MiB
-    cpu: str = "max"
-    hypervisor: Optional[str] = None  # None: out/arm64/loam; "" boots the first domain bare
+    arch: str = "arm64"
+    cpu: Optional[str] = None  # None: what the architecture has as a rule
+    aia: str = "none"  # riscv64: "none" (a PLIC), "aplic", "aplic-imsic"
+    aia_guests: int = 0  # riscv64: guest interrupt files of each IMSIC
+    hypervisor: Optional[str] = None  # None: out/ARCH/loam; "" boots the first domain bare
     bootargs: str = ""
     domains: List[Domain] = field(default_factory=list)
     pools: List[Pool] = field(default_factory=list)
@@ -226,7 +273,15 @@ class Board:
     extra: Sequence[str] = ()  # further QEMU arguments
     interactive: bool = False  # a monitor behind Ctrl-], for a person
 
+    def __post_init__(self) -> None:
+        if self.arch not in ARCHES:
+            raise BoardError(f"there is no architecture {self.arch}: {', '.join(ARCHES)}")
+        self.facts = ARCHES[self.arch]
+
     def machine(self) -> str:
+        if self.arch == "riscv64":
+            guests = f",aia-guests={self.aia_guests}" if self.aia_guests else ""
+            return f"virt,aia={self.aia}{guests},memory-backend=ram"
         virtualization = "off" if self.hypervisor == "" else "on"
         return f"virt,virtualization={virtualization},gic-version=3,memory-backend=ram"
 
@@ -234,7 +289,11 @@ class Board:
         # Not reserved: 64 GiB of RAM cost the host what is touched of them.
         backend = f"memory-backend-ram,id=ram,size={self.memory}M,reserve=off"
         size = ["-m", str(self.memory), "-object", backend]
-        return ["-cpu", self.cpu, "-smp", str(self.cpus)] + size
+        return ["-cpu", self.cpu or self.facts.cpu, "-smp", str(self.cpus)] + size
+
+    def firmware(self) -> List[str]:
+        # OpenSBI, which enters the file of -kernel one privilege level below its own.
+        return ["-bios", "default"] if self.arch == "riscv64" else []
 
     def console(self) -> List[str]:
         if not self.interactive:
@@ -247,23 +306,34 @@ class Board:
 
     def base(self) -> List[str]:
         return (
-            [qemu_binary(), "-M", self.machine()]
+            [qemu_binary(self.arch), "-M", self.machine()]
             + self.hardware()
+            + self.firmware()
             + ["-nodefaults", "-display", "none", "-no-reboot"]
             + self.console()
             + list(self.extra)
         )
 
     def guest_file(self, name: str) -> str:
-        return name if os.sep in name else os.path.join(self.out, "guest", name)
+        return name if os.sep in name else os.path.join(self.out, self.facts.guest, name)
+
+    def kernel_file(self, name: Optional[str]) -> str:
+        if name is None:
+            return self.guest_file("vmlinuz")
+        if os.sep in name:
+            return name
+        return os.path.join(self.out, self.arch, "guests", f"{name}.img")
+
+    def command_line(self, domain: Domain) -> str:
+        return domain.bootargs.replace("{console}", self.facts.console)
 
     def fill_modules(self, workdir: str) -> None:
         """Turn kernel, ramdisk and passthrough of each domain into modules."""
         for domain in self.domains:
             if domain.modules is not None:
                 continue
-            kernel = domain.kernel or os.path.join(self.out, "guest", "vmlinuz")
-            domain.modules = [Module("kernel", kernel, domain.bootargs)]
+            kernel = self.kernel_file(domain.kernel)
+            domain.modules = [Module("kernel", kernel, self.command_line(domain))]
             if domain.ramdisk:
                 domain.modules.append(Module("ramdisk", self.guest_file(domain.ramdisk)))
             if domain.passthrough:
@@ -280,8 +350,11 @@ class Board:
             for m in d.modules
             if m.address is not None
         ]
-        top = RAM_BASE + self.memory * MIB
-        at = MODULE_BASE
+        top = self.facts.ram_base + self.memory * MIB
+        if self.arch == "riscv64":  # QEMU's tree: at the end of what 3 GiB can address
+            end = min(top, 3 * GIB)
+            fixed.append((end - 4 * MIB, end))
+        at = self.facts.module_base
         for module in (m for d in self.domains for m in d.modules if m.address is None):
             size = os.path.getsize(module.path)
             clash = [end for start, end in fixed if start < at + size and at < end]
@@ -298,8 +371,9 @@ class Board:
     def source(self, workdir: str) -> str:
         """The host device tree as source, domains included."""
         dumped = os.path.join(workdir, "machine.dtb")
-        command = [qemu_binary(), "-M", f"{self.machine()},dumpdtb={dumped}"]
-        command += self.hardware() + ["-nodefaults", "-display", "none"] + list(self.extra)
+        command = [qemu_binary(self.arch), "-M", f"{self.machine()},dumpdtb={dumped}"]
+        command += self.hardware() + self.firmware()
+        command += ["-nodefaults", "-display", "none"] + list(self.extra)
         run(command)
         text = run(["dtc", "-q", "-I", "dtb", "-O", "dts", dumped])
         nodes = "".join(p.node() for p in self.pools) + "".join(d.node() for d in self.domains)
@@ -316,7 +390,7 @@ class Board:
             if (module.path, module.address) in loaded:
                 continue
             loaded.add((module.path, module.address))
-            args += ["-device", f"loader,file={module.path},addr={module.address:#x},force-raw=on"]
+            args += loader(module.path, module.address)
         return args
 
     def compose(self, workdir: str) -> List[str]:
@@ -328,7 +402,7 @@ class Board:
         self.place()
         tree = os.path.join(workdir, "board.dtb")
         compile_tree(self.edit_source(self.source(workdir)), tree)
-        image = self.hypervisor or os.path.join(self.out, "arm64", "loam")
+        image = self.hypervisor or os.path.join(self.out, self.arch, "loam")
         if self.edit_tree is None:
             return self.base() + ["-kernel", image, "-dtb", tree] + self.loaders()
         with open(tree, "rb") as file:
@@ -340,37 +414,68 @@ class Board:
     def bare(self) -> List[str]:
         """The first domain alone on the machine, without a hypervisor."""
         domain = self.domains[0]
-        args = ["-kernel", domain.modules[0].path, "-append", domain.bootargs]
+        args = ["-kernel", domain.modules[0].path, "-append", self.command_line(domain)]
         if domain.ramdisk:
             args += ["-initrd", self.guest_file(domain.ramdisk)]
         return args
 
-    @staticmethod
-    def raw_boot(workdir: str, image: str, tree: str) -> List[str]:
-        """Boot with a tree that QEMU itself would refuse: no -kernel, no -dtb.
+    def raw_boot(self, workdir: str, image: str, tree: str) -> List[str]:
+        """Boot with a tree that QEMU itself would refuse: no -dtb, and -kernel is not Loam.
 
-        Three instructions stand in for the loader: x0 = tree, jump to image.
+        A few instructions stand in for the loader: tree to where the boot protocol
+        wants its address, jump to image.
         """
-        entry, at, start = RAM_BASE + 2 * MIB, RAM_BASE + 128 * MIB, RAM_BASE + 64 * MIB
-        code = struct.pack(
-            "<6I2Q",
-            0x580000C0,  # ldr x0, tree
-            0x580000E4,  # ldr x4, entry
-            0xAA1F03E1,  # mov x1, xzr
-            0xAA1F03E2,  # mov x2, xzr
-            0xAA1F03E3,  # mov x3, xzr
-            0xD61F0080,  # br x4
-            at,
-            entry,
-        )
+        entry, start = self.facts.image_base, self.facts.ram_base + 64 * MIB
+        at = self.facts.ram_base + 128 * MIB
         path = os.path.join(workdir, "start.bin")
         with open(path, "wb") as file:
-            file.write(code)
-        files = ((image, entry), (tree, at), (path, start))
-        args = []
-        for name, address in files:
-            args += ["-device", f"loader,file={name},addr={address:#x},force-raw=on"]
+            file.write(START_CODE[self.arch](start, at, entry))
+        if self.arch == "riscv64":  # started by the firmware, which has QEMU's own tree
+            return ["-kernel", path] + loader(image, entry) + loader(tree, at)
+        args = loader(image, entry) + loader(tree, at) + loader(path, start)
         return args + ["-device", f"loader,addr={start:#x},cpu-num=0"]
+
+
+def loader(path: str, address: int) -> List[str]:
+    """A file as it is, into RAM."""
+    return ["-device", f"loader,file={path},addr={address:#x},force-raw=on"]
+
+
+def start_arm64(_: int, tree: int, entry: int) -> bytes:
+    """Code for any address: x0 = tree, x1 to x3 = 0, jump to entry."""
+    return struct.pack(
+        "<6I2Q",
+        0x580000C0,  # ldr x0, tree
+        0x580000E4,  # ldr x4, entry
+        0xAA1F03E1,  # mov x1, xzr
+        0xAA1F03E2,  # mov x2, xzr
+        0xAA1F03E3,  # mov x3, xzr
+        0xD61F0080,  # br x4
+        tree,
+        entry,
+    )
+
+
+def start_riscv64(start: int, tree: int, entry: int) -> bytes:
+    """An ELF file with code for start: a1 = tree, jump to entry; a0 stays the hart's number."""
+    code = struct.pack(
+        "<4I2Q",
+        0x00000297,  # auipc t0, 0
+        0x0102B583,  # ld a1, 16(t0): tree
+        0x0182B283,  # ld t0, 24(t0): entry
+        0x00028067,  # jr t0
+        tree,
+        entry,
+    )
+    size = 64 + 56  # of the two headers
+    identity = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
+    # ELF 64 of type EXEC (2) for RISC-V (243), one segment, PT_LOAD, readable, executable.
+    header = struct.pack("<HHIQQQIHHHHHH", 2, 243, 1, start, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    segment = struct.pack("<IIQQQQQQ", 1, 5, size, start, start, len(code), len(code), 8)
+    return identity + header + segment + code
+
+
+START_CODE = {"arm64": start_arm64, "riscv64": start_riscv64}
 
 
 def run(command: Sequence[str]) -> str:

@@ -3,6 +3,9 @@
 
 Each test prints "ok N - name" or "not ok N - name", the session ends with
 "N passed, N failed". A test marked long runs only with ./loam test --long.
+
+A test runs on the architecture that LOAM_ARCH names, or arm64. One that is for
+several says so: @pytest.mark.parametrize("arch", ["arm64", "riscv64"]).
 """
 
 import os
@@ -10,7 +13,7 @@ import shutil
 
 import pytest
 
-from loam import IMAGE, OUT, Board, Machine
+from loam import ARCH, IMAGE, OUT, Board, Machine
 
 
 class Results:
@@ -59,7 +62,13 @@ def pytest_unconfigure(config):
 
 
 @pytest.fixture
-def machine(request):
+def arch():
+    """The architecture of the machine; a parameter of that name takes its place."""
+    return ARCH
+
+
+@pytest.fixture
+def machine(request, arch):
     """machine(domain, ..., cpus=2, memory=1024, cpu="max", ...): a running Machine."""
     running = []
     workdir = os.path.join(OUT, "test", request.node.name.replace("/", "-"))
@@ -67,7 +76,8 @@ def machine(request):
 
     def start(*domains, **settings):
         settings.setdefault("memory", 1024)
-        settings.setdefault("hypervisor", IMAGE)
+        settings.setdefault("arch", arch)
+        settings.setdefault("hypervisor", IMAGE if settings["arch"] == ARCH else None)
         board = Board(out=OUT, domains=list(domains), **settings)
         one = Machine(board, os.path.join(workdir, str(len(running))))
         running.append(one)

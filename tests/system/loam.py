@@ -37,7 +37,9 @@ from loamdt import (  # noqa: E402, F401: tests take the board's words from here
 )
 
 OUT = os.path.abspath(os.environ.get("LOAM_OUT", os.path.join(ROOT, "out")))
-IMAGE = os.environ.get("LOAM_IMAGE", os.path.join(OUT, "arm64", "loam"))
+# The architecture of a test that names none (see the fixture arch of conftest.py).
+ARCH = os.environ.get("LOAM_ARCH", "arm64")
+IMAGE = os.environ.get("LOAM_IMAGE", os.path.join(OUT, ARCH, "loam"))
 HOST = ""
 FRAGMENT = None  # nobody: the line came again as a whole
 
@@ -273,19 +275,19 @@ def check_counting(lines: List[Line], gap: float, least: int = 10) -> None:
 
 def guest(name: str, do: str = "shell", args: str = "", **properties) -> Domain:
     """A Debian guest; do and args are words of tools/guest/init."""
-    bootargs = f"console=ttyAMA0 quiet panic=1 loam.name={name} loam.do={do} {args}".strip()
+    bootargs = f"console={{console}} quiet panic=1 loam.name={name} loam.do={do} {args}".strip()
     properties.setdefault("memory", 192)
     return Domain(name, bootargs=bootargs, **properties)
 
 
-def micro_image(name: str) -> str:
+def micro_image(name: str, arch: str = ARCH) -> str:
     """The file of a micro guest of tests/guests."""
-    return os.path.join(OUT, "arm64", "guests", f"{name}.img")
+    return os.path.join(OUT, arch, "guests", f"{name}.img")
 
 
 def micro(name: str, image: str, args: str = "", **properties) -> Domain:
     """A micro guest; args are its command line."""
     properties.setdefault("memory", 32)
     properties.setdefault("cpus", 1)
-    properties.setdefault("kernel", micro_image(image))
+    properties.setdefault("kernel", image)
     return Domain(name, ramdisk=None, bootargs=args, **properties)
