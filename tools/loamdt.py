@@ -41,6 +41,8 @@ class Arch:
     guest: str  # where tools/mkguest leaves the Debian guest, in out
     ram_base: int
     image_base: int  # where QEMU puts the file of -kernel
+    start_base: int  # Board.raw_boot: where its code is
+    tree_base: int  # and its tree
     module_base: int  # from here on RAM is free
 
 
@@ -53,6 +55,8 @@ ARCHES = {
         guest="guest",
         ram_base=0x40000000,
         image_base=0x40200000,
+        start_base=0x40000000 + 64 * MIB,
+        tree_base=0x40000000 + 128 * MIB,
         module_base=0x40000000 + 160 * MIB,
     ),
     # The firmware is at the beginning of RAM, QEMU's tree at the end: see Board.place.
@@ -63,6 +67,8 @@ ARCHES = {
         guest="guest-riscv64",
         ram_base=0x80000000,
         image_base=0x80200000,
+        start_base=0x80000000 + 48 * MIB,
+        tree_base=0x80000000 + 50 * MIB,
         module_base=0x80000000 + 64 * MIB,
     ),
 }
@@ -378,10 +384,29 @@ class Board:
         text = run(["dtc", "-q", "-I", "dtb", "-O", "dts", dumped])
         nodes = "".join(p.node() for p in self.pools) + "".join(d.node() for d in self.domains)
         bootargs = f'xen,xen-bootargs = "{self.bootargs}";\n' if self.bootargs else ""
+        if self.edit_tree is not None:
+            text += self.firmware_fixups()
         return (
             f"{text}\n/ {{ chosen {{\n#address-cells = <2>;\n#size-cells = <2>;\n"
             f"{bootargs}{self.chosen}\n{nodes}}}; }};\n"
         )
+
+    def firmware_fixups(self) -> str:
+        """What OpenSBI changes in the tree that it passes on: raw_boot goes around it.
+
+        Its own RAM is reserved, and the machine level's interrupt controllers are off.
+        """
+        if self.arch != "riscv64":
+            return ""
+        base, size = self.facts.ram_base, self.facts.image_base - self.facts.ram_base
+        text = (
+            "/ { reserved-memory { #address-cells = <2>; #size-cells = <2>; ranges;\n"
+            f"mmode_resv@{base:x} {{ reg = <{cells64(base)} {cells64(size)}>; no-map; }}; }}; }};\n"
+        )
+        off = {"none": (), "aplic": (0xC000000,), "aplic-imsic": (0xC000000, 0x24000000)}
+        for address in off[self.aia]:
+            text += f'&{{/soc/interrupt-controller@{address:x}}} {{ status = "disabled"; }};\n'
+        return text
 
     def loaders(self) -> List[str]:
         args = []
@@ -425,8 +450,7 @@ class Board:
         A few instructions stand in for the loader: tree to where the boot protocol
         wants its address, jump to image.
         """
-        entry, start = self.facts.image_base, self.facts.ram_base + 64 * MIB
-        at = self.facts.ram_base + 128 * MIB
+        entry, start, at = self.facts.image_base, self.facts.start_base, self.facts.tree_base
         path = os.path.join(workdir, "start.bin")
         with open(path, "wb") as file:
             file.write(START_CODE[self.arch](start, at, entry))
