@@ -24,7 +24,6 @@
 #include "private.h"
 
 #define FDT_BASE_SIZE (8 * KIB) /* all but what depends on the domain */
-#define FDT_VCPU_SIZE 256
 
 size_t guest_shared_size(const struct plan_domain *pd)
 {
@@ -33,7 +32,7 @@ size_t guest_shared_size(const struct plan_domain *pd)
 
 size_t guest_fdt_size(const struct plan_domain *pd)
 {
-    size_t size = FDT_BASE_SIZE + FDT_VCPU_SIZE * pd->config.vcpus_max;
+    size_t size = FDT_BASE_SIZE + arch_guest_layout()->fdt_vcpu_size * pd->config.vcpus_max;
     if (pd->bootargs) {
         size += strlen(pd->bootargs);
     }
@@ -103,13 +102,13 @@ static void write_reserved(const struct build *b, struct fdt_writer *w)
     fdt_write_end_node(w);
 }
 
-static void write_uart(struct fdt_writer *w)
+static void write_uart(const struct domain *d, struct fdt_writer *w)
 {
     const struct guest_layout *layout = arch_guest_layout();
     const struct uart_node *node = &uart_nodes[layout->uart_kind];
     const uint64_t reg[] = { layout->uart_base.a, node->size };
     uint32_t cells[4];
-    uint32_t nr = arch_guest_irq_cells(layout->uart_virq, false, cells);
+    uint32_t nr = arch_guest_irq_cells(d, layout->uart_virq, false, cells);
     fdt_write_begin_unit(w, node->name, layout->uart_base.a);
     fdt_write_prop_string(w, "compatible", node->compatible);
     fdt_write_prop_u64s(w, "reg", reg, ARRAY_SIZE(reg));
@@ -156,7 +155,7 @@ static void write_tree(const struct build *b, struct fdt_writer *w)
         write_reserved(b, w);
     }
     if (b->pd->vuart) {
-        write_uart(w);
+        write_uart(b->d, w);
     }
     if (b->pd->config.enhanced) {
         write_hypervisor(w);

@@ -40,6 +40,7 @@ static const struct guest_layout layout = {
     .virq_base = 32,
     .grant_base = { 0x38000000 },
     .grant_size = 16 * MIB,
+    .fdt_vcpu_size = 256,
     .vcpu_shared_size = 64, /* stolen time, psci.c */
 };
 
@@ -188,7 +189,7 @@ void arch_guest_fdt(struct domain *d, struct fdt_writer *w)
     write_gic(d, w);
 }
 
-uint32_t arch_guest_irq_cells(uint32_t virq, bool edge, uint32_t cells[4])
+uint32_t arch_guest_irq_cells(const struct domain *d, uint32_t virq, bool edge, uint32_t cells[4])
 {
     cells[0] = GIC_SPI;
     cells[1] = virq - layout.virq_base;

@@ -22,6 +22,7 @@ const struct guest_layout *arch_guest_layout(void)
         .virq_base = FAKE_VIRQ_BASE,
         .grant_base = { 0x38000000 },
         .grant_size = 0x1000000,
+        .fdt_vcpu_size = 256,
         .vcpu_shared_size = 64,
     };
     return fake_machine->layout != NULL ? fake_machine->layout : &layout;
@@ -68,7 +69,7 @@ void arch_guest_fdt(struct domain *d, struct fdt_writer *w)
     fdt_write_end_node(w);
 }
 
-uint32_t arch_guest_irq_cells(uint32_t virq, bool edge, uint32_t cells[4])
+uint32_t arch_guest_irq_cells(const struct domain *d, uint32_t virq, bool edge, uint32_t cells[4])
 {
     cells[0] = virq;
     cells[1] = edge;

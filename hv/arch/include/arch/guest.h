@@ -24,6 +24,7 @@ struct guest_layout {
     uint32_t virq_base;     /* first number of shared interrupts */
     gpa_t grant_base;       /* window for grant frames, /hypervisor reg 0 */
     uint64_t grant_size;
+    uint32_t fdt_vcpu_size; /* bytes that its node takes in the device tree, at most */
     uint32_t vcpu_shared_size; /* bytes of the guest's RAM kept for each vCPU, 64-byte aligned */
 };
 const struct guest_layout *arch_guest_layout(void);
@@ -48,8 +49,8 @@ int __must_check arch_kernel_probe(const void *head, uint64_t size, struct kerne
 #define GUEST_PHANDLE_INTC 0xfde8
 void arch_guest_fdt(struct domain *d, struct fdt_writer *w);
 
-/* Cells of an "interrupts" property for a shared interrupt. Returns their number. */
-uint32_t arch_guest_irq_cells(uint32_t virq, bool edge, uint32_t cells[4]);
+/* Cells of an "interrupts" property for a shared interrupt of d. Returns their number. */
+uint32_t arch_guest_irq_cells(const struct domain *d, uint32_t virq, bool edge, uint32_t cells[4]);
 /*
  * Cells of the interrupt that tells an enhanced domain of events, private to
  * each vCPU (/hypervisor interrupts). Returns their number, 0: there is none.
