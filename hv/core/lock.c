@@ -50,7 +50,7 @@ void spin_lock(struct spinlock *l)
 {
     lock_check_acquire(l);
 
-    uint16_t ticket = atomic_fetch_add_relaxed(&l->next, (uint16_t)1);
+    uint32_t ticket = atomic_fetch_add_relaxed(&l->next, 1u);
 
     /* Acquire pairs with the release in spin_unlock(). */
     while (atomic_load_acquire(&l->owner) != ticket) {
@@ -60,16 +60,16 @@ void spin_lock(struct spinlock *l)
 
 void spin_unlock(struct spinlock *l)
 {
-    atomic_store_release(&l->owner, (uint16_t)(l->owner + 1));
+    atomic_store_release(&l->owner, l->owner + 1);
     lock_check_release(l);
 }
 
 bool spin_trylock(struct spinlock *l)
 {
-    uint16_t owner = atomic_load_relaxed(&l->owner);
-    uint16_t expected = owner;
+    uint32_t owner = atomic_load_relaxed(&l->owner);
+    uint32_t expected = owner;
 
-    if (!atomic_compare_exchange(&l->next, &expected, (uint16_t)(owner + 1))) {
+    if (!atomic_compare_exchange(&l->next, &expected, owner + 1)) {
         return false;
     }
     lock_check_acquire(l);

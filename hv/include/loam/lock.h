@@ -29,8 +29,8 @@ enum lock_rank {
 };
 
 struct spinlock {
-    uint16_t next;  /* next ticket to hand out */
-    uint16_t owner; /* ticket being served */
+    uint32_t next;  /* next ticket to hand out */
+    uint32_t owner; /* ticket being served */
     uint8_t rank;   /* enum lock_rank */
 };
 
