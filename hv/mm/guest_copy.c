@@ -95,6 +95,19 @@ int guest_copy_to(struct vcpu *v, struct guest_ref to, const void *buf, size_t s
     return copy_virtual(v, (void *)(uintptr_t)buf, to.addr, size, true);
 }
 
+int guest_phys_read_locked(struct domain *d, void *buf, gpa_t from, size_t size)
+{
+    uint64_t run = size;
+    char *ram = ram_at(d, from, false, &run);
+
+    if (ram == NULL || run != size) {
+        return -XEN_EFAULT;
+    }
+    memcpy(buf, ram, size);
+    frame_unmap(d->hv, ram);
+    return 0;
+}
+
 int guest_phys_read(struct domain *d, void *buf, gpa_t from, size_t size)
 {
     char *at = buf;

@@ -31,6 +31,8 @@ int __must_check guest_copy_to(struct vcpu *v, struct guest_ref to, const void *
  * its caches off. Locks: p2m of d. Errors: -XEN_EFAULT, as above.
  */
 int __must_check guest_phys_read(struct domain *d, void *buf, gpa_t from, size_t size);
+/* The same of what lies in one page, with p2m.lock held. */
+int __must_check guest_phys_read_locked(struct domain *d, void *buf, gpa_t from, size_t size);
 int __must_check guest_phys_write(struct domain *d, gpa_t to, const void *buf, size_t size,
                                   bool clean);
 int __must_check guest_phys_clear(struct domain *d, gpa_t to, uint64_t size, bool clean);
