@@ -4,107 +4,59 @@
  * EL2 takes from itself.
  *
  * Names come from the table that tools/gen/symbols.awk makes at the second
- * link. Nothing here trusts the stack: frames are followed only inside this
- * CPU's own.
+ * link; core/backtrace.c follows frames, only inside this CPU's own stack.
  */
 #include <arch/cpu.h>
+#include <loam/backtrace.h>
 #include <loam/console.h>
 #include <loam/hv.h>
 #include <loam/log.h>
 #include <loam/pcpu.h>
 #include <loam/printf.h>
-#include <loam/string.h>
 
 #include "host.h"
 #include "layout.h"
 #include "panic.h"
 #include "sysreg.h"
 
-#define FRAMES_MAX 24
 #define EMERGENCY_STACK 4096 /* entry.S */
 
 extern const uint64_t symbol_count, symbol_addresses[];
 extern const char symbol_names[], _start[], image_text_end[];
 
-typedef void (*emit_fn)(void *arg, const char *line);
-
-/* The function that holds address, NULL if none; *offset is into it. */
-static const char *symbol_find(uint64_t address, uint64_t *offset)
+static struct symbols image_symbols(void)
 {
-    const char *name = symbol_names;
-
-    if (symbol_count == 0 || address < symbol_addresses[0] ||
-        address >= (uintptr_t)image_text_end) {
-        return NULL;
-    }
-    uint64_t i = 0;
-    for (; i + 1 < symbol_count && symbol_addresses[i + 1] <= address; i++) {
-        name += strlen(name) + 1;
-    }
-    *offset = address - symbol_addresses[i];
-    return name;
+    return (struct symbols){
+        .count = symbol_count,
+        .addresses = symbol_addresses,
+        .names = symbol_names,
+        .end = (uintptr_t)image_text_end,
+    };
 }
 
-static void emit_address(emit_fn emit, void *arg, const char *what, uint64_t address)
+static void callers(const struct dump *to, uint64_t fp)
 {
-    char line[128];
-    uint64_t offset = 0;
-    const char *name = symbol_find(address, &offset);
+    static const struct frame_layout layout = { .below = 0, .call = 4 };
+    uint64_t top = this_pcpu()->arch.stack;
+    struct stack_range stack = { .bottom = top - STACK_SIZE, .top = top };
 
-    if (name != NULL) {
-        fmt_print(line, sizeof(line), "  %s %016llx %s+%#llx", what, (unsigned long long)address,
-                  name, (unsigned long long)offset);
-    } else {
-        fmt_print(line, sizeof(line), "  %s %016llx", what, (unsigned long long)address);
-    }
-    emit(arg, line);
+    dump_callers(to, &layout, &stack, fp);
 }
 
-static void emit_pair(emit_fn emit, void *arg, const char *a, uint64_t va, const char *b,
-                      uint64_t vb)
-{
-    char line[128];
-
-    fmt_print(line, sizeof(line), "  %-5s %016llx  %-5s %016llx", a, (unsigned long long)va, b,
-              (unsigned long long)vb);
-    emit(arg, line);
-}
-
-/* AAPCS64 frame records: the caller's frame pointer, then the return address. */
-static void backtrace(emit_fn emit, void *arg, uint64_t fp)
+void arch_panic_dump(void (*emit)(void *arg, const char *line), void *arg)
 {
     const struct pcpu *p = this_pcpu();
-    uint64_t top = p->arch.stack;
-
-    for (uint32_t i = 0; i < FRAMES_MAX; i++) {
-        if (fp % 8 != 0 || fp < top - STACK_SIZE || fp > top - 16) {
-            return;
-        }
-        const uint64_t *record = (const uint64_t *)fp;
-
-        if (record[1] == 0) {
-            return;
-        }
-        emit_address(emit, arg, "from", record[1] - 4);
-        if (record[0] <= fp) {
-            return;
-        }
-        fp = record[0];
-    }
-}
-
-void arch_panic_dump(emit_fn emit, void *arg)
-{
-    const struct pcpu *p = this_pcpu();
+    struct symbols symbols = image_symbols();
+    struct dump to = { .emit = emit, .arg = arg, .symbols = &symbols };
 
     emit(arg, "registers:");
-    emit_pair(emit, arg, "hcr", sysreg_read(hcr_el2), "vttbr", sysreg_read(vttbr_el2));
-    emit_pair(emit, arg, "elr", sysreg_read(elr_el2), "spsr", sysreg_read(spsr_el2));
-    emit_pair(emit, arg, "esr", sysreg_read(esr_el2), "far", sysreg_read(far_el2));
-    emit_pair(emit, arg, "hpfar", sysreg_read(hpfar_el2), "vcpu", (uintptr_t)p->current);
+    dump_pair(&to, "hcr", sysreg_read(hcr_el2), "vttbr", sysreg_read(vttbr_el2));
+    dump_pair(&to, "elr", sysreg_read(elr_el2), "spsr", sysreg_read(spsr_el2));
+    dump_pair(&to, "esr", sysreg_read(esr_el2), "far", sysreg_read(far_el2));
+    dump_pair(&to, "hpfar", sysreg_read(hpfar_el2), "vcpu", (uintptr_t)p->current);
     emit(arg, "called:");
     /* From panic()'s own record on: ours may be gone in a tail call. */
-    backtrace(emit, arg, *(const uint64_t *)__builtin_frame_address(0));
+    callers(&to, *(const uint64_t *)__builtin_frame_address(0));
 }
 
 static const char *class_name(uint64_t esr)
@@ -160,16 +112,18 @@ void arch_el2_exception(const uint64_t frame[EL2_FRAME_WORDS])
         arch_cpu_halt();
     }
     console_panic(p->hv);
+    struct symbols symbols = image_symbols();
+    struct dump to = { .emit = emit_log, .arg = p->hv, .symbols = &symbols };
     char name[2][8];
     for (uint32_t i = 0; i < 30; i += 2) {
         fmt_print(name[0], sizeof(name[0]), "x%u", i);
         fmt_print(name[1], sizeof(name[1]), "x%u", i + 1);
-        emit_pair(emit_log, p->hv, name[0], frame[i], name[1], frame[i + 1]);
+        dump_pair(&to, name[0], frame[i], name[1], frame[i + 1]);
     }
-    emit_pair(emit_log, p->hv, "x30", frame[30], "sp", frame[EL2_FRAME_SP]);
-    emit_address(emit_log, p->hv, "at  ", frame[EL2_FRAME_ELR]);
-    emit_address(emit_log, p->hv, "lr  ", frame[30]);
-    backtrace(emit_log, p->hv, frame[29]);
+    dump_pair(&to, "x30", frame[30], "sp", frame[EL2_FRAME_SP]);
+    dump_address(&to, "at  ", frame[EL2_FRAME_ELR]);
+    dump_address(&to, "lr  ", frame[30]);
+    callers(&to, frame[29]);
     panic("%s%s in the hypervisor (%s), ESR %#llx, FAR %#llx",
           is_stack_overflow(esr, far) ? "stack overflow: " : "", class_name(esr),
           kind[frame[EL2_FRAME_VECTOR] % 4], (unsigned long long)esr, (unsigned long long)far);
