@@ -25,6 +25,7 @@
  *
  * Locks: pool->lock. Next: the architecture's stage2.c.
  */
+#include <arch/stage2.h>
 #include <loam/domain.h>
 #include <loam/hv.h>
 #include <loam/pcpu.h>
@@ -134,6 +135,7 @@ static bool load_without_vmids(struct vmid_pool *pool, struct vmid *vmid, struct
             atomic_store_release(&vmid->generation, GENERATION_ONLY);
         }
         spin_unlock(&pool->lock);
+        arch_stage2_publish(); /* as in load_renewed(): a flush may have found no VMID */
     }
     bool stale = !vmid_is_loaded(vmid, cpu);
 
@@ -159,6 +161,12 @@ static __noinline bool load_renewed(struct domain *d, struct pcpu *p)
     bool stale = p->vmid.generation != pool->generation;
     p->vmid.generation = pool->generation;
     spin_unlock(&pool->lock);
+    /*
+     * Who changes d's tables publishes that, then flushes the VMID that d has. If that
+     * is still the old one, this CPU's walks under the new one must find the change.
+     * Partner: arch_stage2_publish() before a flush.
+     */
+    arch_stage2_publish();
     return stale;
 }
 

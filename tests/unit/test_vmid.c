@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 
+#include <arch/stage2.h>
 #include <loam/atomic.h>
 
 #include "unit.h"
@@ -18,6 +19,7 @@ static void others_act(void);
 #undef atomic_store_relaxed
 #undef atomic_store_release
 #define smp_mb() others_act()
+#define arch_stage2_publish() others_act()
 #define atomic_store_relaxed(p, v) (others_act(), __atomic_store_n((p), (v), __ATOMIC_RELAXED))
 #define atomic_store_release(p, v) (others_act(), __atomic_store_n((p), (v), __ATOMIC_RELEASE))
 #include "../../hv/mm/vmid.c"

@@ -38,7 +38,10 @@ uint32_t arch_stage2_type(uint64_t pte);
 
 /* Stores an entry; a walk by hardware sees the old or the new one. No barrier. */
 void arch_stage2_set(uint64_t *slot, uint64_t pte);
-/* Every table written before is seen by a walk after: before new entries are used. */
+/*
+ * What was stored before (tables, a domain's VMID) is seen by all CPUs before this one
+ * does anything after, walks included: before new entries or a new VMID are used.
+ */
 void arch_stage2_publish(void);
 
 /*
