@@ -48,7 +48,6 @@ image: $(O)/loam
 link = $(if $(flags-lto),$(HVCC) $(CFLAGS_HV) $(flags-lto) -nostdlib -static -Wl$(comma)$(subst \
 	$(space),$(comma),$(ldflags)),$(CROSS)ld $(ldflags))
 ldflags := -T $(O)/loam.lds --build-id=none -z noexecstack --no-warn-rwx-segments
-comma := ,
 space := $() $()
 
 # Linked twice: the second time with the table of its own symbols (for panic).

@@ -14,8 +14,13 @@ support := $(patsubst %.c,$(O)/%.o,$(wildcard tests/unit/unit.c tests/unit/world
 $(O)/tests/%.o: tests/%.c $(generated)
 	@mkdir -p $(@D)
 	$(Q)$(HVCC) $(CFLAGS_HV) -Itests/unit -MMD -MP -c -o $@ $<
-# Parts of arm64 that are pure logic, tested on the host.
+# Parts of an architecture that are pure logic, tested on the host.
 $(O)/tests/unit/test_arm64_%.o: CFLAGS_HV += -idirafter hv/arch/arm64/include
+$(O)/tests/unit/test_riscv64_%.o: CFLAGS_HV += -idirafter hv/arch/riscv64/include
+# This one has riscv64's own struct vcpu: nothing that knows the fake one may be linked.
+$(O)/tests/unit/test_riscv64_sbi: $(addprefix $(O)/,tests/unit/test_riscv64_sbi.o \
+	tests/unit/unit.o hv/lib/bitmap.o)
+	$(Q)$(HVCC) $(CFLAGS_HV) -o $@ $^
 $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(support) $(O)/libloam.a
 	$(Q)$(HVCC) $(CFLAGS_HV) -o $@ $< $(support) $(O)/libloam.a
 $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(support) $(O)/libloam.a

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Compilers and flags: the builds differ in prefix, flags and arch directory, in nothing else.
 
+comma := ,
 ifeq ($(origin CC),default)
   CC := gcc
 endif
@@ -30,8 +31,11 @@ flags-free := -ffreestanding -fno-stack-protector -fno-pic -fno-asynchronous-unw
 flags-arm64 := $(flags-free) -O2 -mgeneral-regs-only -mcmodel=small -fno-omit-frame-pointer \
 	-mno-outline-atomics -mbranch-protection=none -mstrict-align -momit-leaf-frame-pointer \
 	$(if $(is-clang),,-fno-tree-loop-distribute-patterns)
-flags-riscv64 := $(flags-free) -O2 -march=rv64imac -mabi=lp64 -mcmodel=medany \
-	-fno-omit-frame-pointer
+# clang 14 does not know the names zicsr and zifencei, nor .option arch; binutils not its debug lines.
+isa-riscv64 := rv64imac_zicsr_zifencei_zbb
+flags-riscv64 := $(flags-free) -O2 -mabi=lp64 -mcmodel=medany -fno-omit-frame-pointer \
+	$(if $(is-clang),-march=rv64imac_zbb -mno-relax -g0 -fno-integrated-as \
+	-Wa$(comma)-march=$(isa-riscv64),-march=$(isa-riscv64))
 sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags-fake := -O1 -DCONFIG_DEBUG=1 $(sanitize) $(COVFLAGS) $(if $(FUZZ),-fsanitize=fuzzer-no-link)
 
