@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The virtual interrupt controller as the rest of the hypervisor sees it:
+ * each call goes to the kind that the domain has. A domain that is still
+ * without one (host tests, a build that failed) has no interrupts.
+ */
+#include <arch/guest.h>
+#include <loam/domain.h>
+#include <loam/mem.h>
+#include <loam/pcpu.h>
+#include <loam/vcpu.h>
+#include <xen/errno.h>
+
+#include "csr.h"
+#include "host.h"
+#include "vintc.h"
+
+int arch_vintc_create(struct domain *d)
+{
+    return vintc_aia_is_possible(d->hv) ? vintc_aia_create(d) : vintc_plic_create(d);
+}
+
+void vintc_destroy(struct domain *d)
+{
+    struct vintc *vi = d->arch.vintc;
+
+    if (vi == NULL) {
+        return;
+    }
+    d->arch.vintc = NULL;
+    if (vi->ops->destroy != NULL) {
+        vi->ops->destroy(vi);
+    }
+    mem_free(d->hv, vi, vi->bytes);
+}
+
+/* --- Lines ------------------------------------------------------------------ */
+
+void arch_vintc_set_level(struct domain *d, uint32_t virq, bool level)
+{
+    struct vintc *vi = d->arch.vintc;
+
+    if (likely(vi != NULL)) {
+        vi->ops->set_level(vi, virq, level);
+    }
+}
+
+void arch_vintc_pulse(struct domain *d, uint32_t virq)
+{
+    struct vintc *vi = d->arch.vintc;
+
+    if (likely(vi != NULL)) {
+        vi->ops->pulse(vi, virq);
+    }
+}
+
+int arch_vintc_assign(struct domain *d, uint32_t virq, uint32_t irq, bool edge)
+{
+    struct vintc *vi = d->arch.vintc;
+
+    return vi == NULL ? -XEN_EINVAL : vi->ops->assign(vi, virq, irq, edge);
+}
+
+void arch_vintc_unassign(struct domain *d, uint32_t virq)
+{
+    struct vintc *vi = d->arch.vintc;
+
+    if (vi != NULL) {
+        vi->ops->unassign(vi, virq);
+    }
+}
+
+void arch_vintc_host_irq(struct domain *d, uint32_t virq)
+{
+    struct vintc *vi = d->arch.vintc;
+
+    if (likely(vi != NULL)) {
+        vi->ops->host_irq(vi, virq);
+    }
+}
+
+/* --- vCPUs -------------------------------------------------------------------- */
+
+int vintc_vcpu_init(struct vcpu *v)
+{
+    struct vintc *vi = v->domain->arch.vintc;
+
+    return vi == NULL || vi->ops->vcpu_init == NULL ? 0 : vi->ops->vcpu_init(v);
+}
+
+void vintc_vcpu_fini(struct vcpu *v)
+{
+    struct vintc *vi = v->domain->arch.vintc;
+
+    if (vi != NULL && vi->ops->vcpu_fini != NULL) {
+        vi->ops->vcpu_fini(v);
+    }
+}
+
+void vintc_load(struct vcpu *v, struct pcpu *p)
+{
+    struct vintc *vi = v->domain->arch.vintc;
+
+    if (p->arch.host->has_ssaia) {
+        csr_write(CSR_VSISELECT, v->arch.vintc.select);
+    }
+    if (vi != NULL && vi->ops->load != NULL) {
+        vi->ops->load(v, p);
+    }
+}
+
+void vintc_save(struct vcpu *v, struct pcpu *p)
+{
+    struct vintc *vi = v->domain->arch.vintc;
+
+    if (p->arch.host->has_ssaia) {
+        v->arch.vintc.select = csr_read(CSR_VSISELECT);
+    }
+    if (vi != NULL && vi->ops->save != NULL) {
+        vi->ops->save(v, p);
+    }
+}
+
+void vintc_sync(struct vcpu *v, struct pcpu *p)
+{
+    struct vintc *vi = v->domain->arch.vintc;
+
+    if (vi != NULL && vi->ops->sync != NULL) {
+        vi->ops->sync(v, p);
+    }
+}
+
+void vintc_wait(struct vcpu *v)
+{
+    struct vintc *vi = v->domain->arch.vintc;
+
+    if (vi != NULL && vi->ops->wait != NULL) {
+        vi->ops->wait(v);
+    }
+}
+
+bool vintc_csr(struct vcpu *v, uint32_t insn)
+{
+    struct vintc *vi = v->domain->arch.vintc;
+
+    return vi != NULL && vi->ops->csr != NULL && vi->ops->csr(v, insn);
+}
+
+/* --- The guest's device tree ---------------------------------------------------- */
+
+bool vintc_has_ssaia(const struct domain *d)
+{
+    return d->arch.vintc != NULL && d->arch.vintc->ops->ssaia;
+}
+
+void vintc_guest_fdt(struct domain *d, struct fdt_writer *w)
+{
+    struct vintc *vi = d->arch.vintc;
+
+    if (vi != NULL) {
+        vi->ops->guest_fdt(vi, w);
+    }
+}
+
+uint32_t vintc_irq_cells(const struct domain *d, uint32_t virq, bool edge, uint32_t cells[4])
+{
+    const struct vintc *vi = d->arch.vintc;
+
+    return vi == NULL ? 0 : vi->ops->irq_cells(virq, edge, cells);
+}
