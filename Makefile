@@ -18,7 +18,7 @@ include make/rules.mk
 include make/test.mk
 
 help:
-	@echo 'make [ARCH=arm64|fake]  build (O=DIR, CC=clang-14 for clang, DEBUG=1 for checks of locks)'
+	@echo 'make [ARCH=arm64|riscv64|fake]  build (O=DIR, CC=clang-14 for clang, DEBUG=1 for checks of locks)'
 	@echo 'make quick              before each commit: all builds, headers, layers, style, unit tests'
 	@echo 'make check              quick, model tests, short fuzz runs, coverage'
 	@echo 'make check-long         check, long fuzz runs, planted bugs'

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The list of CPUs, and starting them by SBI HSM hart_start.
+ *
+ * A hart is given the machine address of its struct pcpu and finds there what it
+ * needs until its MMU is on. The boot CPU sleeps until the new one kicks it, and
+ * gives up after a second.
+ */
+#include <arch/boot.h>
+#include <arch/cpu.h>
+#include <arch/irq.h>
+#include <arch/time.h>
+#include <loam/atomic.h>
+#include <loam/fdt.h>
+#include <loam/frame.h>
+#include <loam/hv.h>
+#include <loam/log.h>
+#include <loam/mem.h>
+#include <loam/start.h>
+#include <loam/string.h>
+#include <xen/errno.h>
+
+#include "cpu.h"
+#include "csr.h"
+#include "host.h"
+#include "mmu.h"
+#include "sbi.h"
+
+#define START_TIMEOUT NS_PER_S
+
+extern char secondary_entry[], _start[]; /* boot.S */
+
+/* The phandle by which interrupt controllers name a hart: its "riscv,cpu-intc" child. */
+static uint32_t cpu_intc_phandle(const struct fdt *fdt, struct fdt_node cpu)
+{
+    struct fdt_node child;
+
+    for_each_fdt_child(fdt, cpu, child)
+    {
+        if (fdt_compatible(fdt, child, "riscv,cpu-intc")) {
+            return fdt_u32_or(fdt, child, "phandle", 0);
+        }
+    }
+    return 0;
+}
+
+static void add_cpu(struct hv *hv, const struct fdt *fdt, struct fdt_node cpu, bool *boot_found)
+{
+    struct arch_host *host = arch_host(hv);
+    const char *type = fdt_string(fdt, cpu, "device_type");
+    struct host_cpu c = { .intc_phandle = cpu_intc_phandle(fdt, cpu) };
+
+    if (type == NULL || strcmp(type, "cpu") != 0) {
+        return;
+    }
+    if (fdt_reg(fdt, cpu, 0, &c.hartid, NULL)) {
+        log_warn(hv, "cpus: reg of %s is no hartid; left out", fdt_name(fdt, cpu));
+        return;
+    }
+    if (c.hartid == host->cpu[0].hartid) {
+        host->cpu[0] = c;
+        *boot_found = true;
+        return;
+    }
+    if (!fdt_is_enabled(fdt, cpu)) {
+        return;
+    }
+    if (!cpu_has(fdt, cpu, "h")) {
+        log_warn(hv, "cpus: %s has no hypervisor extension; left out", fdt_name(fdt, cpu));
+        return;
+    }
+    if (host->nr_cpus == HV_PCPUS_MAX) {
+        log_warn(hv, "cpus: %s is one too many; left out", fdt_name(fdt, cpu));
+        return;
+    }
+    host->cpu[host->nr_cpus++] = c;
+}
+
+int smp_init(struct hv *hv, const struct fdt *fdt)
+{
+    struct arch_host *host = arch_host(hv);
+    struct fdt_node cpus = fdt_find(fdt, "/cpus");
+    struct fdt_node cpu;
+    bool boot_found = false;
+
+    host->cpu[0].hartid = this_pcpu()->arch.hartid;
+    host->nr_cpus = 1;
+    for_each_fdt_child(fdt, cpus, cpu) { add_cpu(hv, fdt, cpu, &boot_found); }
+    if (!boot_found) {
+        log_error(hv, "cpus: the device tree has no node for the boot CPU %llu",
+                  (unsigned long long)host->cpu[0].hartid);
+        return -XEN_ENODEV;
+    }
+    return 0;
+}
+
+uint32_t arch_cpu_count(const struct hv *hv) { return arch_host_const(hv)->nr_cpus; }
+
+/* A stack with an unmapped page below it; 0: no memory. */
+static uintptr_t stack_create(struct hv *hv, uint32_t slot)
+{
+    uintptr_t va = STACK_VA + (uint64_t)(slot + 1) * STACK_STRIDE - STACK_SIZE;
+    mfn_t m = frame_alloc(hv, 2, 0); /* STACK_SIZE */
+
+    if (mfn_is_none(m)) {
+        return 0;
+    }
+    if (mmu_map(hv, va, mfn_to_hpa(m).a, STACK_SIZE, PTE_DATA)) {
+        frame_free(hv, m, 2);
+        return 0;
+    }
+    return va + STACK_SIZE;
+}
+
+/* Sleeps until p says that it is online. */
+static bool wait_online(struct hv *hv, struct pcpu *p)
+{
+    struct pcpu *self = this_pcpu();
+    ns_t deadline = arch_time_now() + START_TIMEOUT;
+
+    arch_timer_set(self, deadline);
+    /* Acquire pairs with the release in hv_start_secondary(). */
+    while (!atomic_load_acquire(&p->online) && arch_time_now() < deadline) {
+        arch_cpu_relax();
+        arch_irq_poll(self);
+    }
+    arch_timer_set(self, NS_NEVER);
+    return atomic_load_acquire(&p->online);
+}
+
+int arch_cpu_start(struct hv *hv, uint32_t id)
+{
+    struct arch_host *host = arch_host(hv);
+    struct pcpu *p = mem_alloc(hv, sizeof(*p));
+    uint64_t entry = host->image_pa + (uintptr_t)(secondary_entry - _start);
+    int rc = -XEN_ENOMEM;
+
+    if (p == NULL) {
+        return rc;
+    }
+    p->arch.host = host;
+    p->arch.hwid = id;
+    p->arch.hartid = host->cpu[id].hartid;
+    p->arch.satp = host->satp;
+    p->arch.self = (uintptr_t)p;
+    p->arch.stack = stack_create(hv, id);
+    if (p->arch.stack == 0) {
+        goto out_free;
+    }
+    pcpu_init(hv, p, hv->nr_pcpus);
+    fence();
+    rc = sbi_hart_start(host, p->arch.hartid, entry, (uintptr_t)p - host->direct_va);
+    if (rc) {
+        hv->pcpus[hv->nr_pcpus] = NULL;
+        goto out_free; /* the stack's frames stay mapped: its slot is id's for good */
+    }
+    if (!wait_online(hv, p)) {
+        /* It may still come: start_secondary() then finds itself not wanted. */
+        atomic_store_release(&hv->pcpus[hv->nr_pcpus], NULL);
+        return -XEN_ETIMEDOUT;
+    }
+    return 0;
+
+out_free:
+    mem_free(hv, p, sizeof(*p));
+    return rc;
+}

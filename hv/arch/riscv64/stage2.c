@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * G-stage page tables and the TLB (Priv. spec 21.5).
+ *
+ * An entry, of Sv39x4, Sv48x4 and Sv57x4 alike:
+ *
+ *   63 62   61  60     54 53               10 9  8  7 6 5 4 3 2 1 0
+ *   | N | PBMT |    0    | page number       | type |D|A|G|U|X|W|R|V|
+ *
+ * `type` is software's: enum p2m_type. Every leaf has U, because a guest's
+ * accesses count as user's here, and A and D, which nobody looks at.
+ *
+ * A TLB may keep, under a VMID, what several vCPUs of a domain walked on the same
+ * CPU, and what one vCPU walked on a CPU that it left. A guest's own sfence.vma acts
+ * on the CPU that it runs on alone. So a vCPU that comes to a CPU where another
+ * one of its domain ran last, or from another CPU, begins there with an empty
+ * VS stage (struct tlb_last).
+ */
+#include <arch/stage2.h>
+#include <loam/atomic.h>
+#include <loam/domain.h>
+#include <loam/hv.h>
+#include <loam/p2m.h>
+#include <loam/pcpu.h>
+#include <loam/vcpu.h>
+#include <loam/vmid.h>
+
+#include "csr.h"
+#include "host.h"
+#include "layout.h"
+#include "sbi.h"
+#include "stage2.h"
+#include "vfence.h"
+
+#define PTE_TYPE_SHIFT 8
+#define PTE_TYPE_MASK UINT64_C(3)
+#define PTE_PPN BITS(53, PTE_PPN_SHIFT)
+
+/* Invalidating more pages than this one by one costs more than the whole VMID. */
+#define FLUSH_PAGES_MAX 64
+
+_Static_assert(P2M_TYPES_MAX <= PTE_TYPE_MASK + 1, "two bits are software's");
+
+void stage2_init(struct hv *hv)
+{
+    struct arch_host *host = arch_host(hv);
+
+    /* Sv39x4 maps 2 TiB, more than any guest's layout needs; harts with Sv48 have it too. */
+    host->s2 = (struct stage2_format){
+        .levels = 3,
+        .index_bits = 9,
+        .root_bits = 11,
+        .root_order = 2,
+        .gpa_bits = 41,
+        .block_levels = BIT(1) | BIT(2),
+    };
+    csr_write(hgatp, SATP_MODE(SATP_SV39) | HGATP_VMID_MASK << HGATP_VMID_SHIFT);
+    uint64_t vmids = csr_read(hgatp) >> HGATP_VMID_SHIFT & HGATP_VMID_MASK;
+
+    csr_write(hgatp, 0);
+    __asm__ volatile(".insn r 0x73, 0, 0x31, x0, x0, x0" ::: "memory"); /* hfence.gvma */
+    host->vmid_bits = (uint8_t)popcount64(vmids);
+    vmid_pool_init(&hv->vmids, host->vmid_bits, HV_PCPUS_MAX);
+}
+
+const struct stage2_format *arch_stage2_format(const struct hv *hv)
+{
+    return &arch_host_const(hv)->s2;
+}
+
+uint64_t arch_stage2_leaf(const struct hv *hv, uint32_t level, mfn_t m, uint32_t type)
+{
+    uint64_t pte = m.n << PTE_PPN_SHIFT | (uint64_t)type << PTE_TYPE_SHIFT | PTE_V | PTE_R | PTE_U |
+                   PTE_A | PTE_D;
+
+    return pte | (type == P2M_RAM_RO ? 0 : PTE_W) | (type == P2M_MMIO_DIRECT ? 0 : PTE_X);
+}
+
+uint64_t arch_stage2_table(mfn_t m) { return m.n << PTE_PPN_SHIFT | PTE_V; }
+
+bool arch_stage2_is_valid(uint64_t pte) { return pte & PTE_V; }
+
+bool arch_stage2_is_table(uint64_t pte, uint32_t level)
+{
+    return (pte & (PTE_V | PTE_R | PTE_W | PTE_X)) == PTE_V;
+}
+
+mfn_t arch_stage2_mfn(uint64_t pte) { return mfn((pte & PTE_PPN) >> PTE_PPN_SHIFT); }
+
+uint32_t arch_stage2_type(uint64_t pte)
+{
+    return pte & PTE_V ? (uint32_t)(pte >> PTE_TYPE_SHIFT & PTE_TYPE_MASK) : P2M_INVALID;
+}
+
+void arch_stage2_set(uint64_t *slot, uint64_t pte) { atomic_store_relaxed(slot, pte); }
+
+void arch_stage2_publish(void)
+{
+    /* Partner: the walks of all CPUs. */
+    fence();
+}
+
+/* Machine fences on every hart: any of them may hold the domain's translations. */
+static void flush(struct domain *d, gfn_t g, uint64_t pages)
+{
+    const struct arch_host *host = arch_host_const(d->hv);
+
+    if (!vmid_is_used(&d->p2m.vmid)) {
+        return; /* no CPU ever used the map */
+    }
+    uint64_t vmid = vmid_of(&d->p2m.vmid);
+    bool all = pages > FLUSH_PAGES_MAX;
+
+    fence();
+    for (uint32_t i = 0; i < host->nr_cpus; i++) {
+        sbi_remote_hfence_gvma_vmid(1, host->cpu[i].hartid, all ? 0 : g.n << PAGE_SHIFT,
+                                    all ? UINT64_MAX : pages << PAGE_SHIFT, vmid);
+    }
+}
+
+void arch_stage2_flush(struct domain *d, gfn_t g, uint64_t pages) { flush(d, g, pages); }
+
+void arch_stage2_flush_all(struct domain *d) { flush(d, gfn(0), UINT64_MAX); }
+
+void stage2_load(struct vcpu *v, struct pcpu *p)
+{
+    struct domain *d = v->domain;
+    struct tlb_last *last = &d->arch.tlb[p->id];
+
+    if (!vmid_is_loaded(&d->p2m.vmid, &p->vmid)) {
+        bool stale = vmid_load(d, p);
+
+        csr_write(hgatp, SATP_MODE(SATP_SV39) |
+                             (uint64_t)vmid_loaded(&p->vmid) << HGATP_VMID_SHIFT | d->p2m.root.n);
+        if (unlikely(stale)) {
+            __asm__ volatile(".insn r 0x73, 0, 0x31, x0, x0, x0" ::: "memory"); /* hfence.gvma */
+        }
+    }
+    if (last->tag != p->vmid.tag || last->vcpu != v->id || v->arch.tlb_cpu != p->id) {
+        *last = (struct tlb_last){ p->vmid.tag, v->id };
+        v->arch.tlb_cpu = p->id;
+        atomic_fetch_or(&v->arch.fence, FENCE_VMA | FENCE_I);
+    }
+    /* Full barrier: loaded_on was set before. Partner: vfence(). */
+    smp_mb();
+    if (unlikely(atomic_load_relaxed(&v->arch.fence) != 0)) {
+        vfence_pay(v);
+    }
+}

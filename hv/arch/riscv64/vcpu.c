@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A vCPU's state: created, reset, and moved between memory and a CPU.
+ *
+ * While loaded everything of struct arch_vcpu but x[] is in the hardware. What
+ * is the same for all vCPUs of a domain is written only when the CPU has
+ * something else. FP registers stay where they are: sstatus.FS, which is the
+ * hypervisor's view of them (vsstatus.FS is the guest's own), says whether the
+ * guest changed them since they were loaded.
+ */
+#include <arch/vcpu.h>
+#include <loam/atomic.h>
+#include <loam/domain.h>
+#include <loam/hv.h>
+#include <loam/mem.h>
+#include <loam/pcpu.h>
+#include <loam/printf.h>
+#include <loam/string.h>
+#include <loam/vcpu.h>
+#include <xen/errno.h>
+
+#include "csr.h"
+#include "host.h"
+#include "stage2.h"
+#include "vintc.h"
+#include "vtimer.h"
+
+/* hstatus: 64-bit VS mode; enters it with V = 1 from S. */
+#define HSTATUS_GUEST (HSTATUS_VSXL_64 | HSTATUS_SPV | HSTATUS_SPVP)
+
+void fp_save(struct arch_fp *fp);
+void fp_load(const struct arch_fp *fp);
+
+int arch_domain_init(struct domain *d)
+{
+    size_t size = d->hv->nr_pcpus * sizeof(struct tlb_last);
+
+    if (d->config.sve_bits != 0) {
+        return -XEN_EOPNOTSUPP;
+    }
+    d->arch.tlb = mem_alloc(d->hv, size);
+    if (d->arch.tlb == NULL) {
+        return -XEN_ENOMEM;
+    }
+    d->arch.time_offset = -csr_read(time);
+    return 0;
+}
+
+void arch_domain_fini(struct domain *d)
+{
+    vintc_destroy(d);
+    mem_free(d->hv, d->arch.tlb, d->hv->nr_pcpus * sizeof(struct tlb_last));
+    d->arch.tlb = NULL;
+}
+
+int arch_vcpu_init(struct vcpu *v)
+{
+    v->arch.tlb_cpu = UINT32_MAX;
+    v->arch.fp_cpu = UINT32_MAX;
+    vtimer_init(v);
+    arch_vcpu_reset(v, 0, 0);
+    return vintc_vcpu_init(v);
+}
+
+void arch_vcpu_fini(struct vcpu *v) { vintc_vcpu_fini(v); }
+
+void arch_vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t arg)
+{
+    memset(v->arch.x, 0, sizeof(v->arch.x));
+    memset(&v->arch.vs, 0, sizeof(v->arch.vs));
+    memset(&v->arch.fp, 0, sizeof(v->arch.fp));
+    v->arch.fp_cpu = UINT32_MAX;
+    v->arch.x[REG_A0] = v->id; /* SBI 2.0 9.1: hartid, then opaque or the device tree */
+    v->arch.x[REG_A1] = arg;
+    v->arch.pc = entry;
+    v->arch.hstatus = HSTATUS_GUEST;
+    v->arch.sstatus = SSTATUS_SPP;
+    v->arch.hvip = 0;
+    v->arch.timecmp = UINT64_MAX;
+    atomic_fetch_and(&v->arch.lines, ~(uint64_t)HIP_VSTIP);
+    (void)atomic_exchange(&v->arch.soft, 0);
+}
+
+static void fp_state_load(struct vcpu *v, struct pcpu *p)
+{
+    if (p->arch.fp_owner == v && v->arch.fp_cpu == p->id) {
+        return;
+    }
+    fp_load(&v->arch.fp);
+    p->arch.fp_owner = v;
+    v->arch.fp_cpu = p->id;
+    csr_clear(sstatus, SSTATUS_FS);
+    csr_set(sstatus, SSTATUS_FS_CLEAN);
+}
+
+static void fp_state_save(struct vcpu *v)
+{
+    if ((csr_read(sstatus) & SSTATUS_FS) != SSTATUS_FS_DIRTY) {
+        return;
+    }
+    fp_save(&v->arch.fp);
+    csr_clear(sstatus, SSTATUS_FS);
+    csr_set(sstatus, SSTATUS_FS_CLEAN);
+}
+
+void arch_vcpu_load(struct vcpu *v, struct pcpu *p)
+{
+    const struct arch_vs *vs = &v->arch.vs;
+
+    stage2_load(v, p);
+    csr_write(vsstatus, vs->status);
+    csr_write(vsie, vs->ie);
+    csr_write(vstvec, vs->tvec);
+    csr_write(vsscratch, vs->scratch);
+    csr_write(vsepc, vs->epc);
+    csr_write(vscause, vs->cause);
+    csr_write(vstval, vs->tval);
+    csr_write(vsatp, vs->atp);
+    csr_write(scounteren, vs->counteren);
+    csr_write(senvcfg, vs->envcfg);
+    csr_write(hvip, v->arch.hvip);
+    csr_write(htimedelta, v->domain->arch.time_offset);
+    vtimer_load(v, p);
+    vintc_load(v, p);
+    fp_state_load(v, p);
+    csr_write(hstatus, v->arch.hstatus | (v->dedicated ? 0 : HSTATUS_VTW));
+    csr_write(sepc, v->arch.pc);
+    csr_clear(sstatus, SSTATUS_SPP);
+    csr_set(sstatus, v->arch.sstatus & SSTATUS_SPP);
+}
+
+void arch_vcpu_save(struct vcpu *v, struct pcpu *p)
+{
+    struct arch_vs *vs = &v->arch.vs;
+
+    vs->status = csr_read(vsstatus);
+    vs->ie = csr_read(vsie);
+    vs->tvec = csr_read(vstvec);
+    vs->scratch = csr_read(vsscratch);
+    vs->epc = csr_read(vsepc);
+    vs->cause = csr_read(vscause);
+    vs->tval = csr_read(vstval);
+    vs->atp = csr_read(vsatp);
+    vs->counteren = csr_read(scounteren);
+    vs->envcfg = csr_read(senvcfg);
+    v->arch.hvip = csr_read(hvip);
+    vintc_save(v, p);
+    vtimer_save(v, p);
+    fp_state_save(v);
+    v->arch.hstatus = csr_read(hstatus) & ~(uint64_t)HSTATUS_VTW;
+    v->arch.pc = csr_read(sepc);
+    v->arch.sstatus = csr_read(sstatus);
+}
+
+void arch_vcpu_dump(struct vcpu *v, void (*emit)(void *arg, const char *line), void *arg)
+{
+    const struct arch_vs *vs = &v->arch.vs;
+    char line[128];
+
+    fmt_print(line, sizeof(line), "pc %016llx mode %c vsstatus %016llx vsatp %016llx",
+              (unsigned long long)v->arch.pc, v->arch.sstatus & SSTATUS_SPP ? 'S' : 'U',
+              (unsigned long long)vs->status, (unsigned long long)vs->atp);
+    emit(arg, line);
+    for (uint32_t i = 1; i < 32; i += 3) {
+        fmt_print(line, sizeof(line), "x%-2u %016llx x%-2u %016llx x%-2u %016llx", i,
+                  (unsigned long long)v->arch.x[i], i + 1,
+                  (unsigned long long)v->arch.x[MIN(i + 1, 31u)], i + 2,
+                  (unsigned long long)v->arch.x[MIN(i + 2, 31u)]);
+        emit(arg, line);
+    }
+    fmt_print(line, sizeof(line), "vsepc %016llx vscause %016llx vstval %016llx vstvec %016llx",
+              (unsigned long long)vs->epc, (unsigned long long)vs->cause,
+              (unsigned long long)vs->tval, (unsigned long long)vs->tvec);
+    emit(arg, line);
+}
