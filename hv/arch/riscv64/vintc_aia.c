@@ -90,6 +90,7 @@ void gfile_post(struct gfiles *g, uint32_t file, uint32_t id)
 {
     fence(); /* what the message is about is seen before it */
     reg_write32(g->page + (uintptr_t)file * VIMSIC_PAGE + IMSIC_SETEIPNUM_LE, id);
+    fence(); /* on its way before the lock is given up: hand_over() reads what arrived */
 }
 
 void gfile_wake(struct vimsic *f) { vcpu_wake(vcpu_of(f)); }
