@@ -225,7 +225,7 @@ void arch_cache_clean(const void *va, size_t size)
     (void)size;
 }
 
-/* Each vCPU does a fence.i when it is first loaded on a CPU (vfence.c): nothing is stale for it. */
+/* A vCPU that comes to a CPU begins with a fence.i there (stage2.c): nothing is stale for it. */
 void arch_cache_clean_code(const void *va, size_t size)
 {
     (void)va;
