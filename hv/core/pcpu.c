@@ -4,10 +4,16 @@
  * quiescent point that readers without locks rely on.
  */
 #include <arch/cpu.h>
+#include <arch/irq.h>
+#include <arch/time.h>
 #include <loam/atomic.h>
 #include <loam/hv.h>
 #include <loam/log.h>
+#include <loam/mem.h>
 #include <loam/pcpu.h>
+#include <xen/errno.h>
+
+#define START_TIMEOUT NS_PER_S /* for a CPU to come online */
 
 void pcpu_init(struct hv *hv, struct pcpu *p, uint32_t id)
 {
@@ -41,6 +47,51 @@ void pcpu_kick(struct pcpu *p, uint32_t work)
     }
 }
 
+/* Sleeps until p says that it is online, which it does before it kicks this CPU. */
+static bool wait_online(struct pcpu *p)
+{
+    struct pcpu *self = this_pcpu();
+    ns_t deadline = arch_time_now() + START_TIMEOUT;
+
+    arch_timer_set(self, deadline);
+    /* Acquire pairs with the release in hv_start_secondary(). */
+    while (!atomic_load_acquire(&p->online) && arch_time_now() < deadline) {
+        arch_cpu_wait();
+        arch_irq_poll(self);
+    }
+    arch_timer_set(self, NS_NEVER);
+    return atomic_load_acquire(&p->online);
+}
+
+/*
+ * Brings up CPU `id` of the machine's list as number hv->nr_pcpus, which the caller then
+ * counts. Errors: those of arch_cpu_prepare() and arch_cpu_on(), -XEN_ETIMEDOUT.
+ */
+static int pcpu_start(struct hv *hv, uint32_t id)
+{
+    struct pcpu *p = mem_alloc(hv, sizeof(*p));
+
+    if (p == NULL) {
+        return -XEN_ENOMEM;
+    }
+    int rc = arch_cpu_prepare(hv, p, id);
+    if (rc != 0) {
+        mem_free(hv, p, sizeof(*p));
+        return rc;
+    }
+    pcpu_init(hv, p, hv->nr_pcpus);
+    rc = arch_cpu_on(p);
+    if (rc == 0 && wait_online(p)) {
+        return 0;
+    }
+    atomic_store_release(&hv->pcpus[p->id], NULL);
+    if (rc == 0) {
+        return -XEN_ETIMEDOUT; /* it may still come and look at p: that stays */
+    }
+    mem_free(hv, p, sizeof(*p));
+    return rc;
+}
+
 void pcpu_start_all(struct hv *hv)
 {
     uint32_t nr = arch_cpu_count(hv);
@@ -50,7 +101,7 @@ void pcpu_start_all(struct hv *hv)
         nr = HV_PCPUS_MAX;
     }
     for (uint32_t i = 1; i < nr; i++) {
-        int rc = arch_cpu_start(hv, i);
+        int rc = pcpu_start(hv, i);
 
         if (rc != 0) {
             log_warn(hv, "cpus: CPU %u does not start (error %d) and is left out", i, -rc);

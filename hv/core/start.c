@@ -309,6 +309,7 @@ void hv_start_secondary(struct pcpu *p)
 {
     must(arch_pcpu_init(p), "secondary CPU");
     atomic_store_release(&p->online, true);
+    arch_cpu_kick(p->hv->pcpus[0]); /* which sleeps until then (pcpu_start_all()) */
     arch_vcpu_enter(p, vcpu_next(p));
 }
 

@@ -237,8 +237,5 @@ int arch_pcpu_init(struct pcpu *p)
 
     sysreg_write(vtcr_el2, p->arch.host->vtcr);
     isb();
-    if (rc == 0 && p != p->hv->pcpus[0]) {
-        arch_cpu_kick(p->hv->pcpus[0]); /* smp.c waits for this CPU */
-    }
     return rc;
 }

@@ -92,7 +92,7 @@ void start_secondary(struct pcpu *p)
     sysreg_write(tpidr_el2, (uintptr_t)p);
     cpu_init();
     if (atomic_load_acquire(&p->hv->pcpus[p->id]) != p) {
-        arch_cpu_halt(); /* too late: arch_cpu_start() has given up */
+        arch_cpu_halt(); /* too late: pcpu_start_all() has given up */
     }
     hv_start_secondary(p);
 }

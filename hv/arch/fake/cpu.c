@@ -58,17 +58,19 @@ void arch_cpu_kick(struct pcpu *p)
 
 uint32_t arch_cpu_count(const struct hv *hv) { return fake_machine->nr_cpus; }
 
-int arch_cpu_start(struct hv *hv, uint32_t id)
+int arch_cpu_prepare(struct hv *hv, struct pcpu *p, uint32_t id)
 {
-    if (id < 64 && (fake_machine->dead_cpus & BIT(id))) {
-        return -XEN_ETIMEDOUT;
+    p->arch.dead = id < 64 && (fake_machine->dead_cpus & BIT(id)) != 0;
+    return 0;
+}
+
+int arch_cpu_on(struct pcpu *p)
+{
+    if (p->arch.dead) {
+        return 0; /* and never comes */
     }
-    struct pcpu *p = mem_alloc(hv, sizeof(*p));
-    if (p == NULL) {
-        return -XEN_ENOMEM;
-    }
-    pcpu_init(hv, p, hv->nr_pcpus);
     int rc = arch_pcpu_init(p);
+
     p->online = true;
     return rc;
 }

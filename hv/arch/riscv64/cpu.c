@@ -229,9 +229,6 @@ int arch_pcpu_init(struct pcpu *p)
     int rc = irq_init_pcpu(p);
 
     csr_set(sie, SIP_STIP);
-    if (rc == 0 && p != p->hv->pcpus[0]) {
-        arch_cpu_kick(p->hv->pcpus[0]); /* smp.c waits for this CPU */
-    }
     return rc;
 }
 

@@ -3,20 +3,13 @@
  * The list of CPUs, and starting them by SBI HSM hart_start.
  *
  * A hart is given the machine address of its struct pcpu and finds there what it
- * needs until its MMU is on. The boot CPU sleeps until the new one kicks it, and
- * gives up after a second.
+ * needs until its MMU is on.
  */
-#include <arch/boot.h>
 #include <arch/cpu.h>
-#include <arch/irq.h>
-#include <arch/time.h>
-#include <loam/atomic.h>
 #include <loam/fdt.h>
 #include <loam/frame.h>
 #include <loam/hv.h>
 #include <loam/log.h>
-#include <loam/mem.h>
-#include <loam/start.h>
 #include <loam/string.h>
 #include <xen/errno.h>
 
@@ -25,8 +18,6 @@
 #include "host.h"
 #include "mmu.h"
 #include "sbi.h"
-
-#define START_TIMEOUT NS_PER_S
 
 extern char secondary_entry[], _start[]; /* boot.S */
 
@@ -112,56 +103,24 @@ static uintptr_t stack_create(struct hv *hv, uint32_t slot)
     return va + STACK_SIZE;
 }
 
-/* Sleeps until p says that it is online. */
-static bool wait_online(struct hv *hv, struct pcpu *p)
-{
-    struct pcpu *self = this_pcpu();
-    ns_t deadline = arch_time_now() + START_TIMEOUT;
-
-    arch_timer_set(self, deadline);
-    /* Acquire pairs with the release in hv_start_secondary(). */
-    while (!atomic_load_acquire(&p->online) && arch_time_now() < deadline) {
-        arch_cpu_relax();
-        arch_irq_poll(self);
-    }
-    arch_timer_set(self, NS_NEVER);
-    return atomic_load_acquire(&p->online);
-}
-
-int arch_cpu_start(struct hv *hv, uint32_t id)
+int arch_cpu_prepare(struct hv *hv, struct pcpu *p, uint32_t id)
 {
     struct arch_host *host = arch_host(hv);
-    struct pcpu *p = mem_alloc(hv, sizeof(*p));
-    uint64_t entry = host->image_pa + (uintptr_t)(secondary_entry - _start);
-    int rc = -XEN_ENOMEM;
 
-    if (p == NULL) {
-        return rc;
-    }
     p->arch.host = host;
     p->arch.hwid = id;
     p->arch.hartid = host->cpu[id].hartid;
     p->arch.satp = host->satp;
     p->arch.self = (uintptr_t)p;
     p->arch.stack = stack_create(hv, id);
-    if (p->arch.stack == 0) {
-        goto out_free;
-    }
-    pcpu_init(hv, p, hv->nr_pcpus);
-    fence();
-    rc = sbi_hart_start(host, p->arch.hartid, entry, (uintptr_t)p - host->direct_va);
-    if (rc) {
-        hv->pcpus[hv->nr_pcpus] = NULL;
-        goto out_free; /* the stack's frames stay mapped: its slot is id's for good */
-    }
-    if (!wait_online(hv, p)) {
-        /* It may still come: start_secondary() then finds itself not wanted. */
-        atomic_store_release(&hv->pcpus[hv->nr_pcpus], NULL);
-        return -XEN_ETIMEDOUT;
-    }
-    return 0;
+    return p->arch.stack == 0 ? -XEN_ENOMEM : 0;
+}
 
-out_free:
-    mem_free(hv, p, sizeof(*p));
-    return rc;
+int arch_cpu_on(struct pcpu *p)
+{
+    const struct arch_host *host = p->arch.host;
+    uint64_t entry = host->image_pa + (uintptr_t)(secondary_entry - _start);
+
+    fence();
+    return sbi_hart_start(host, p->arch.hartid, entry, (uintptr_t)p - host->direct_va);
 }

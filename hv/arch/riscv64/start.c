@@ -92,7 +92,7 @@ void start_primary(uint64_t hartid, uint64_t fdt_pa, uint64_t image_pa)
 void start_secondary(struct pcpu *p)
 {
     if (atomic_load_acquire(&p->hv->pcpus[p->id]) != p) {
-        arch_cpu_halt(); /* too late: arch_cpu_start() has given up */
+        arch_cpu_halt(); /* too late: pcpu_start_all() has given up */
     }
     cpu_init(p);
     hv_start_secondary(p);

@@ -31,14 +31,19 @@ __noreturn void arch_machine_reset(struct hv *hv);
 /* Interrupts CPU p, which then looks at p->work. The bits were set before: full barrier inside. */
 void arch_cpu_kick(struct pcpu *p);
 
-/*
- * Brings up CPU `id` of the machine's list of CPUs (arch_cpu_count()); it
- * ends in hv_start_secondary() and this returns when it is online. Makes its
- * pcpu, with the number hv->nr_pcpus, which the caller then counts. Errors: -XEN_ENODEV the
- * firmware refused, -XEN_ENOMEM, -XEN_ETIMEDOUT.
- */
-int __must_check arch_cpu_start(struct hv *hv, uint32_t id);
+/* The CPUs of the machine's list, the boot CPU is number 0. */
 uint32_t arch_cpu_count(const struct hv *hv);
+/*
+ * Makes p->arch (zeroed) that of CPU `id` of the list, with a stack, which stays the CPU's
+ * for good. Context: boot CPU, before pcpu_init(). Errors: -XEN_ENOMEM.
+ */
+int __must_check arch_cpu_prepare(struct hv *hv, struct pcpu *p, uint32_t id);
+/*
+ * Asks the firmware to switch p's CPU on; it ends in hv_start_secondary() if hv->pcpus[p->id]
+ * is p then, else it halts. Context: as above, after pcpu_init(). Errors: -XEN_ENODEV the
+ * firmware refused, -XEN_EINVAL it knows no such CPU, -XEN_EBUSY the CPU is on.
+ */
+int __must_check arch_cpu_on(struct pcpu *p);
 
 /* Prints registers and a backtrace of the caller for panic(), line by line. */
 void arch_panic_dump(void (*emit)(void *arg, const char *line), void *arg);

@@ -52,6 +52,7 @@ struct fake_tlb_entry {
 
 struct arch_pcpu {
     ns_t deadline; /* of the timer; NS_NEVER: off */
+    bool dead; /* it does not start */
     bool kicked; /* atomic */
     uint32_t kicks; /* kicks that arrived */
     uint32_t tlb_next; /* entry to be replaced next */
