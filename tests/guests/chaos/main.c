@@ -28,7 +28,7 @@ static u64 pointer(void)
     case 0:
         return 0x7000000000ul;
     case 1:
-        return machine.gicd + (r >> 8 & 0xfff8);
+        return machine.arch.gicd + (r >> 8 & 0xfff8);
     case 2:
         return r;
     default:

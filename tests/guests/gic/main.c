@@ -182,7 +182,7 @@ static void level_uart(void)
     count_reset();
     irq_hook = uart_hook;
     gic_enable(machine.uart_irq);
-    if (machine.uart_is_pl011) {
+    if (machine.arch.uart_is_pl011) {
         write32(machine.uart + 0x2c, 0); /* UARTLCR_H: no FIFO, one character makes room */
     }
     write32(machine.uart + 0x38, 1u << 5); /* UARTIMSC: transmit */
@@ -231,7 +231,7 @@ static void active_state(void)
     /* ICPENDR takes back what was pending. */
     count_reset();
     gic_pend(TEST_IRQ);
-    write32(machine.gicd + 0x0280 + TEST_IRQ / 32 * 4, 1u << TEST_IRQ % 32);
+    write32(machine.arch.gicd + 0x0280 + TEST_IRQ / 32 * 4, 1u << TEST_IRQ % 32);
     irqs_on();
     delay_us(1000);
     irqs_off();
@@ -326,7 +326,7 @@ static void sgis(void)
     }
     check(total == 800, "800 SGIs to another CPU: %u arrived", total);
     /* Route an SPI to it. */
-    write32(machine.gicd + 0x6000 + 8 * TEST_IRQ, (u32)machine.mpidr[1] & 0xffffff);
+    write32(machine.arch.gicd + 0x6000 + 8 * TEST_IRQ, (u32)machine.cpu_id[1] & 0xffffff);
     gic_enable(TEST_IRQ);
     gic_pend(TEST_IRQ);
     u64 end = now() + ticks_of_us(500000);
@@ -334,7 +334,7 @@ static void sgis(void)
     }
     check(cpus[1].irqs[TEST_IRQ] == 1, "an SPI routed there arrives there");
     gic_disable(TEST_IRQ);
-    write32(machine.gicd + 0x6000 + 8 * TEST_IRQ, (u32)machine.mpidr[0] & 0xffffff);
+    write32(machine.arch.gicd + 0x6000 + 8 * TEST_IRQ, (u32)machine.cpu_id[0] & 0xffffff);
     helper_stop = true;
     end = now() + ticks_of_us(500000);
     while (!cpu_is_off(1) && now() < end) {
@@ -349,7 +349,7 @@ static volatile u32 crossed[2];
 
 static void cross(u64 other)
 {
-    u64 frame = machine.gicr + 0x20000 * other + 0x10000;
+    u64 frame = machine.arch.gicr + 0x20000 * other + 0x10000;
     u32 me = this_cpu()->index;
 
     gic_cpu_init();
@@ -453,14 +453,14 @@ int main(void)
     sgis();
     crossfire();
     if (!has_option("polite")) {
-        nonsense(machine.gicd, 0x10000, step, "GICD");
+        nonsense(machine.arch.gicd, 0x10000, step, "GICD");
         nonsense(gic_redist(), 0x20000, step, "GICR of this CPU");
         if (machine.nr_cpus > 1) {
-            nonsense(machine.gicr + 0x20000, 0x20000, step, "GICR of the other CPU");
+            nonsense(machine.arch.gicr + 0x20000, 0x20000, step, "GICR of the other CPU");
         }
-        nonsense(machine.gicr + 0x20000 * machine.nr_cpus, 0x1000, step, "GICR of no CPU");
+        nonsense(machine.arch.gicr + 0x20000 * machine.nr_cpus, 0x1000, step, "GICR of no CPU");
         for (u32 i = 0; i < 1000; i++) {
-            nr_taken += poke(machine.gicd + (chance() & 0xffff & ~1ul), chance());
+            nr_taken += poke(machine.arch.gicd + (chance() & 0xffff & ~1ul), chance());
         }
         driver_part();
     }

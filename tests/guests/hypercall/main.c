@@ -174,15 +174,15 @@ static void psci_arguments(void)
 {
     long rc = psci(PSCI_CPU_ON, 0xffffff, 0, 0);
     check(rc == PSCI_INVALID, "CPU_ON of no CPU: %ld", rc);
-    rc = psci(PSCI_CPU_ON, machine.mpidr[0], 0, 0);
+    rc = psci(PSCI_CPU_ON, machine.cpu_id[0], 0, 0);
     check(rc == PSCI_ALREADY_ON || rc == -9, "CPU_ON of this CPU: %ld", rc);
     if (machine.nr_cpus > 1) {
-        rc = psci(PSCI_CPU_ON, machine.mpidr[1], 0x7000000000ul, 0);
+        rc = psci(PSCI_CPU_ON, machine.cpu_id[1], 0x7000000000ul, 0);
         check(rc == PSCI_SUCCESS || rc == -9, "CPU_ON at an address that is not there: %ld", rc);
     }
     rc = psci(PSCI_AFFINITY_INFO, 0xffffff, 0, 0);
     check(rc == PSCI_INVALID, "AFFINITY_INFO of no CPU: %ld", rc);
-    rc = psci(PSCI_AFFINITY_INFO, machine.mpidr[0], 7, 0);
+    rc = psci(PSCI_AFFINITY_INFO, machine.cpu_id[0], 7, 0);
     check(rc < 0, "AFFINITY_INFO of a level that is not there: %ld", rc);
     rc = psci(0x84000000, 0, 0, 0);
     check(rc >= 0x10000, "PSCI_VERSION: 0x%lx", rc);

@@ -2,11 +2,16 @@
 /*
  * guest.h: the small world of a micro guest.
  *
- * One image per behaviour, bare metal at EL1: main() runs on the first CPU
- * with the MMU on (identity map), exceptions caught, and everything about the
- * machine read from the device tree. Results go to the PL011 as
- * "ok N - name" lines and a last "N passed, N failed"; done() then powers off.
- * The same image runs without a hypervisor, which is how a test is tested.
+ * One image per behaviour, bare metal in the mode of a kernel: main() runs on
+ * the first CPU with the MMU on (identity map), exceptions caught, and
+ * everything about the machine read from the device tree. Results go to the
+ * console as "ok N - name" lines and a last "N passed, N failed"; done() then
+ * powers off. The same image runs without a hypervisor, which is how a test is
+ * tested.
+ *
+ * What is here is what guests of all architectures share; the rest is in
+ * lib/ARCH/arch.h: struct cpu, struct trap, struct arch_machine, TIMER_IRQ, and
+ * inline this_cpu(), now(), read32(), write32(), irqs_on(), irqs_off(), wait_for_irq().
  */
 
 #ifndef GUEST_H
@@ -25,59 +30,23 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 
-#define read_sysreg(r) \
-    ({ \
-        u64 v_; \
-        __asm__ volatile("mrs %0, " #r : "=r"(v_)); \
-        v_; \
-    })
-#define write_sysreg(r, v) __asm__ volatile("msr " #r ", %0\n isb" ::"r"((u64)(v)) : "memory")
-
-/* What an expected exception told; taken is false if none came. */
-struct trap {
-    bool expected;
-    bool taken;
-    u32 esr;
-    u64 far;
-    u64 elr;
-};
-
-/* Per CPU, in TPIDR_EL1; the first members are fixed by layout.h. */
-struct cpu {
-    u64 x[31];
-    u64 sp, elr;
-    u64 spsr, esr;
-    u64 far;
-    u64 stack, exc_stack;
-    u64 saved[14];
-    void (*fn)(u64 arg);
-    u64 arg;
-    u64 resume; /* where an expected exception goes on; 0: after the instruction */
-    volatile struct trap trap;
-    u32 index;
-    volatile u32 irqs[1024]; /* how often each interrupt was taken */
-    volatile u32 last_irq;
-};
+#include "arch.h"
 
 /* What the device tree says. */
 struct machine {
     const void *fdt;
     u64 ram_base, ram_size;
-    u64 gicd, gicr;
-    u64 uart;
+    u64 uart; /* 0: none that this guest knows */
     u32 uart_irq;
-    bool uart_is_pl011; /* false: the SBSA subset, always on */
     u32 nr_cpus;
-    u64 mpidr[MAX_CPUS];
-    bool psci_smc;
+    u64 cpu_id[MAX_CPUS]; /* as firmware calls them; the first is the one that booted */
     bool hypervisor; /* a /hypervisor node */
     const char *bootargs;
+    struct arch_machine arch;
 };
 
 extern struct machine machine;
 extern struct cpu cpus[MAX_CPUS];
-
-static inline struct cpu *this_cpu(void) { return (struct cpu *)read_sysreg(tpidr_el1); }
 
 int main(void);
 
@@ -85,7 +54,7 @@ int main(void);
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* One result line. */
 void check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The closing line, then PSCI SYSTEM_OFF. */
+/* The closing line, then power_off(). */
 _Noreturn void done(void);
 
 /* --- settings and chance (runtime.c) --- */
@@ -99,21 +68,38 @@ void *memset(void *to, int byte, size_t size);
 void *memcpy(void *to, const void *from, size_t size);
 int strcmp(const char *a, const char *b);
 size_t strlen(const char *s);
+void delay_us(u64 us);
+u64 ticks_of_us(u64 us);
 
-/* --- exceptions (runtime.c) --- */
-/* From here on this CPU expects an exception; the next one is kept and skipped. */
-void trap_expect(void);
-/* The kept exception; ends the expectation. */
-struct trap trap_end(void);
-u64 call_trapped(void *code, const u64 *regs);
-/* Called for each interrupt between acknowledge and end; may be replaced. */
-extern void (*volatile irq_hook)(struct cpu *cpu, u32 intid);
-/* With the hook's return: do not write EOIR. */
-extern volatile bool irq_no_eoi;
-static inline u32 trap_class(struct trap t) { return t.esr >> 26; }
-#define EC_UNKNOWN 0x00
-#define EC_IABT 0x21
-#define EC_DABT 0x25
+/* --- device tree (fdt.c) --- */
+#define FDT_PROPERTIES 32
+/* A node and its properties, handed over at its first child or its end. */
+struct fdt_node {
+    const char *name;
+    u32 nr;
+    struct fdt_property {
+        const char *name;
+        const u8 *data;
+        u32 size;
+    } property[FDT_PROPERTIES];
+};
+static inline u32 be32(const void *p)
+{
+    const u8 *b = p;
+    return (u32)b[0] << 24 | (u32)b[1] << 16 | (u32)b[2] << 8 | b[3];
+}
+static inline u64 be64(const void *p) { return (u64)be32(p) << 32 | be32((const u8 *)p + 4); }
+/* The property, NULL if there is none or it is shorter than `least`. size may be NULL. */
+const void *fdt_property(const struct fdt_node *n, const char *name, u32 least, u32 *size);
+bool fdt_is_compatible(const struct fdt_node *n, const char *with);
+void fdt_read(const void *fdt);
+
+/* --- by the architecture (lib/ARCH/arch.c) --- */
+/* What it wants to know of a node of the device tree. */
+void arch_node(const struct fdt_node *n);
+/* After the device tree: MMU, console. */
+void arch_start(void);
+void console_put(char c);
 
 /* TRY(statement): the exception that the statement took. */
 #define TRY(statement) \
@@ -122,73 +108,43 @@ static inline u32 trap_class(struct trap t) { return t.esr >> 26; }
         statement; \
         trap_end(); \
     })
-
-/* --- memory (runtime.c) --- */
-void mmu_on(void);
-void mmu_off(void);
+/* From here on this CPU expects an exception; the next one is kept and skipped. */
+void trap_expect(void);
+/* The kept exception; ends the expectation. */
+struct trap trap_end(void);
+/* Called for each interrupt between acknowledge and end; may be replaced. */
+extern void (*volatile irq_hook)(struct cpu *cpu, u32 irq);
+/* Wait until this CPU took an interrupt count times, at most us; true if it did. */
+bool irq_wait(u32 irq, u32 count, u64 us);
+/* Makes words that were written executable. */
 void sync_code(void *code, size_t size);
 
-/* --- processors and power (runtime.c) --- */
-#define PSCI_CPU_SUSPEND 0xc4000001u
-#define PSCI_CPU_OFF 0x84000002u
-#define PSCI_CPU_ON 0xc4000003u
-#define PSCI_AFFINITY_INFO 0xc4000004u
-#define PSCI_SYSTEM_OFF 0x84000008u
-#define PSCI_SYSTEM_RESET 0x84000009u
-#define PSCI_SUCCESS 0
-#define PSCI_INVALID (-2)
-#define PSCI_ALREADY_ON (-4)
-#define PSCI_ON_PENDING (-5)
-long psci(u32 function, u64 a, u64 b, u64 c);
-/* Start a CPU in fn(arg); the PSCI result. */
-long cpu_start(u32 index, void (*fn)(u64), u64 arg);
-/* Start as above with this CPU as the one that asks; safe to race on one index. */
-long cpu_start_raw(u32 index);
-void cpu_prepare(u32 index, void (*fn)(u64), u64 arg);
-_Noreturn void cpu_stop(void);
-bool cpu_is_off(u32 index);
-
-/* --- time (runtime.c) --- */
-static inline u64 now(void)
-{
-    __asm__ volatile("isb");
-    return read_sysreg(cntvct_el0);
-}
-u64 ticks_of_us(u64 us);
-void delay_us(u64 us);
-#define TIMER_IRQ 27
-/* The virtual timer: fires at now + us; its interrupt is level until turned off. */
+/* Ticks of the counter per second. */
+u64 counter_hz(void);
+/* This CPU can be woken by its timer, and interrupted once irqs_on(). */
+void timer_enable(void);
+/* The timer: fires at that count of now(); its interrupt is level until turned off. */
+void timer_at(u64 ticks);
 void timer_in(u64 us);
 void timer_off(void);
 
-/* --- interrupts (gic.c) --- */
-static inline u32 read32(u64 address)
-{
-    u32 v;
-    __asm__ volatile("ldr %w0, [%1]" : "=r"(v) : "r"(address) : "memory");
-    return v;
-}
-static inline void write32(u64 address, u32 v)
-{
-    __asm__ volatile("str %w0, [%1]" ::"r"(v), "r"(address) : "memory");
-}
-/* Everything in its reset state, groups on; each CPU then calls gic_cpu_init(). */
-void gic_init(void);
-void gic_cpu_init(void);
-u64 gic_redist(void);
-u32 gic_nr_irqs(void);
-void gic_enable(u32 intid);
-void gic_disable(u32 intid);
-void gic_pend(u32 intid);
-bool gic_is_pending(u32 intid);
-bool gic_is_active(u32 intid);
-void gic_clear_active(u32 intid);
-void gic_priority(u32 intid, u8 priority);
-/* SGI to one CPU of this guest. */
-void gic_sgi(u32 index, u32 sgi);
-static inline void irqs_on(void) { __asm__ volatile("msr daifclr, #2\n isb" ::: "memory"); }
-static inline void irqs_off(void) { __asm__ volatile("msr daifset, #2\n isb" ::: "memory"); }
-/* Wait until this CPU took intid count times, at most us; true if it did. */
-bool irq_wait(u32 intid, u32 count, u64 us);
+/* Start a CPU in fn(arg); 0 or the firmware's error. */
+long cpu_start(u32 index, void (*fn)(u64), u64 arg);
+/* Start as prepared with this CPU as the one that asks; safe to race on one index. */
+long cpu_start_raw(u32 index);
+void cpu_prepare(u32 index, void (*fn)(u64), u64 arg);
+/* The error says that the CPU is on, or being turned on. */
+bool cpu_was_on(long error);
+_Noreturn void cpu_stop(void);
+bool cpu_is_off(u32 index);
+/* The firmware is asked to; returns if it refuses. */
+void power_off(void);
+void power_reset(void);
+/* An end without the firmware: exceptions without end, a loop that nothing interrupts. */
+_Noreturn void crash(void);
+_Noreturn void spin_masked(void);
+
+/* The word of a device that this guest knows is there. */
+bool is_device(u64 address);
 
 #endif

@@ -1,30 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * print.c: text to the PL011 and the result protocol.
+ * print.c: text to the console and the result protocol.
  *
  * A lock keeps lines of several CPUs apart.
  */
 
 #include "guest.h"
 
-#define UART_DR 0x00
-#define UART_FR 0x18
-#define FR_TXFF (1u << 5)
-
 static u32 print_lock;
 static u32 nr_passed, nr_failed;
 
 static void put(char c)
 {
-    if (!machine.uart) {
-        return;
-    }
     if (c == '\n') {
-        put('\r');
+        console_put('\r');
     }
-    while (read32(machine.uart + UART_FR) & FR_TXFF) {
-    }
-    write32(machine.uart + UART_DR, (u8)c);
+    console_put(c);
 }
 
 static void put_text(const char *s)
@@ -123,8 +114,8 @@ void check(bool ok, const char *format, ...)
 void done(void)
 {
     print("%u passed, %u failed\n", nr_passed, nr_failed);
-    psci(PSCI_SYSTEM_OFF, 0, 0, 0);
+    power_off();
     for (;;) {
-        __asm__ volatile("wfi");
+        wait_for_irq();
     }
 }

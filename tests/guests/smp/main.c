@@ -41,7 +41,7 @@ static void cycles(u32 rounds)
         u32 good = 0;
         for (u32 n = 0; n < rounds; n++) {
             u64 token = chance();
-            if (cpu_start(i, note_argument, token) != PSCI_SUCCESS || !wait_argument(i, token) ||
+            if (cpu_start(i, note_argument, token) != 0 || !wait_argument(i, token) ||
                 !wait_off(i)) {
                 break;
             }
@@ -76,7 +76,7 @@ static bool race(u32 target, u32 *refused)
     arrived = started = 0;
     go = 1;
     for (u32 i = 1; i < machine.nr_cpus; i++) {
-        if (i != target && cpu_start(i, racer, target) != PSCI_SUCCESS) {
+        if (i != target && cpu_start(i, racer, target) != 0) {
             return false;
         }
     }
@@ -91,8 +91,8 @@ static bool race(u32 target, u32 *refused)
     }
     for (u32 i = 0; i < machine.nr_cpus; i++) {
         if (i != target) {
-            wins += result[i] == PSCI_SUCCESS;
-            others += result[i] == PSCI_ALREADY_ON || result[i] == PSCI_ON_PENDING;
+            wins += result[i] == 0;
+            others += cpu_was_on(result[i]);
         }
     }
     while (!started) {
@@ -150,7 +150,7 @@ int main(void)
     u32 rounds = (u32)option("rounds", 100);
 
     check(machine.nr_cpus > 1, "%u CPUs", machine.nr_cpus);
-    check(cpu_start_raw(0) == PSCI_ALREADY_ON, "this CPU is on already");
+    check(cpu_was_on(cpu_start_raw(0)), "this CPU is on already");
     cycles(rounds);
     if (machine.nr_cpus > 2) {
         races(rounds);

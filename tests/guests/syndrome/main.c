@@ -82,12 +82,12 @@ static void try_form(const struct form *form, u64 address, const char *where)
 int main(void)
 {
     for (u32 i = 0; i < ARRAY_SIZE(forms); i++) {
-        try_form(&forms[i], machine.gicd + 0x0400, "GICD"); /* priorities of SGIs: RAZ/WI */
+        try_form(&forms[i], machine.arch.gicd + 0x0400, "GICD"); /* priorities of SGIs: RAZ/WI */
         try_form(&forms[i], gic_redist() + 0x10000 + 0x0400, "GICR");
         try_form(&forms[i], machine.uart + 0x38, "UART"); /* UARTIMSC: interrupts are off */
     }
     /* The device still works, and so does a plain access. */
     write32(machine.uart + 0x38, 0);
-    check(read32(machine.gicd + 0xffe8) >> 4 == 3, "GICD_PIDR2 still says GICv3");
+    check(read32(machine.arch.gicd + 0xffe8) >> 4 == 3, "GICD_PIDR2 still says GICv3");
     return 0;
 }

@@ -14,23 +14,22 @@
 static void finish(void)
 {
     if (has_option("reset")) {
-        psci(PSCI_SYSTEM_RESET, 0, 0, 0);
+        power_reset();
     }
     if (has_option("crash")) {
         print("crashing\n");
-        write_sysreg(vbar_el1, 0xdead000);
-        __asm__ volatile("br %0" ::"r"(0xdead000ul));
+        crash();
     }
     if (has_option("wild")) {
-        __asm__ volatile("msr daifset, #15\n b .");
+        spin_masked();
     }
     if (has_option("hang")) {
         for (;;) {
-            __asm__ volatile("wfi");
+            wait_for_irq();
         }
     }
-    psci(PSCI_SYSTEM_OFF, 0, 0, 0);
-    print("not ok 1 - SYSTEM_OFF or SYSTEM_RESET returned\n");
+    power_off();
+    print("not ok 1 - power_off() or power_reset() returned\n");
 }
 
 int main(void)
@@ -40,25 +39,23 @@ int main(void)
     u64 start = now();
     bool busy = has_option("busy");
 
-    gic_init();
-    gic_cpu_init();
-    gic_enable(TIMER_IRQ);
+    timer_enable();
     print("ticker: start, %u cpus, %lu KiB at 0x%lx\n", machine.nr_cpus, machine.ram_size >> 10,
           machine.ram_base);
     for (u64 n = 1; n <= ticks; n++) {
         u64 due = start + ticks_of_us(n * every);
-        if (busy) {
-            while (now() < due) {
+        if (!busy) {
+            timer_at(due);
+        }
+        while (now() < due) {
+            if (!busy) {
+                wait_for_irq();
             }
-        } else {
-            write_sysreg(cntv_cval_el0, due);
-            write_sysreg(cntv_ctl_el0, 1);
-            while (now() < due) {
-                __asm__ volatile("wfi");
-            }
+        }
+        if (!busy) {
             timer_off();
         }
-        print("tick %lu %lu\n", n, (now() - start) * 1000 / read_sysreg(cntfrq_el0));
+        print("tick %lu %lu\n", n, (now() - start) * 1000 / counter_hz());
     }
     finish();
     return 0;

@@ -28,18 +28,18 @@ u64 gic_redist(void)
     u64 mpidr = read_sysreg(mpidr_el1);
     u32 affinity = (u32)(mpidr & 0xffffff) | (u32)(mpidr >> 32 & 0xff) << 24;
 
-    for (u64 frame = machine.gicr;; frame += GICR_STRIDE) {
+    for (u64 frame = machine.arch.gicr;; frame += GICR_STRIDE) {
         if (read32(frame + GICR_TYPER + 4) == affinity) {
             return frame;
         }
         if (read32(frame + GICR_TYPER) & 1u << 4) { /* Last */
-            return machine.gicr;
+            return machine.arch.gicr;
         }
     }
 }
 
 /* The frame whose registers hold intid, for this CPU. */
-static u64 frame_of(u32 intid) { return intid < 32 ? gic_redist() + GICR_SGI : machine.gicd; }
+static u64 frame_of(u32 intid) { return intid < 32 ? gic_redist() + GICR_SGI : machine.arch.gicd; }
 
 static void set_bit(u32 reg, u32 intid)
 {
@@ -53,13 +53,13 @@ static bool get_bit(u32 reg, u32 intid)
 
 static void wait_rwp(void)
 {
-    while (read32(machine.gicd + GICD_CTLR) & 1u << 31) {
+    while (read32(machine.arch.gicd + GICD_CTLR) & 1u << 31) {
     }
 }
 
 u32 gic_nr_irqs(void)
 {
-    u32 nr = 32 * ((read32(machine.gicd + GICD_TYPER) & 0x1f) + 1);
+    u32 nr = 32 * ((read32(machine.arch.gicd + GICD_TYPER) & 0x1f) + 1);
 
     return nr > 1020 ? 1020 : nr;
 }
@@ -68,28 +68,28 @@ void gic_init(void)
 {
     u32 nr = gic_nr_irqs();
 
-    write32(machine.gicd + GICD_CTLR, 0);
+    write32(machine.arch.gicd + GICD_CTLR, 0);
     wait_rwp();
     for (u32 i = 32; i < nr; i += 32) {
-        write32(machine.gicd + ICENABLER + i / 8, ~0u);
-        write32(machine.gicd + ICPENDR + i / 8, ~0u);
-        write32(machine.gicd + ICACTIVER + i / 8, ~0u);
-        write32(machine.gicd + IGROUPR + i / 8, ~0u);
-        write32(machine.gicd + INMIR + i / 8, 0); /* no-ops where there are no NMIs */
+        write32(machine.arch.gicd + ICENABLER + i / 8, ~0u);
+        write32(machine.arch.gicd + ICPENDR + i / 8, ~0u);
+        write32(machine.arch.gicd + ICACTIVER + i / 8, ~0u);
+        write32(machine.arch.gicd + IGROUPR + i / 8, ~0u);
+        write32(machine.arch.gicd + INMIR + i / 8, 0); /* no-ops where there are no NMIs */
     }
     for (u32 i = 32; i < nr; i += 4) {
-        write32(machine.gicd + IPRIORITYR + i, 0xa0a0a0a0);
+        write32(machine.arch.gicd + IPRIORITYR + i, 0xa0a0a0a0);
     }
     for (u32 i = 32; i < nr; i += 16) {
-        write32(machine.gicd + ICFGR + i / 4, 0); /* level-sensitive */
+        write32(machine.arch.gicd + ICFGR + i / 4, 0); /* level-sensitive */
     }
     for (u32 i = 32; i < nr; i++) {
-        u64 mpidr = machine.mpidr[0];
-        write32(machine.gicd + IROUTER + 8 * i, (u32)mpidr & 0xffffff);
-        write32(machine.gicd + IROUTER + 8 * i + 4, 0);
+        u64 mpidr = machine.cpu_id[0];
+        write32(machine.arch.gicd + IROUTER + 8 * i, (u32)mpidr & 0xffffff);
+        write32(machine.arch.gicd + IROUTER + 8 * i + 4, 0);
     }
     wait_rwp();
-    write32(machine.gicd + GICD_CTLR, 1u << 4 | 1u << 1); /* ARE_NS, EnableGrp1 */
+    write32(machine.arch.gicd + GICD_CTLR, 1u << 4 | 1u << 1); /* ARE_NS, EnableGrp1 */
     wait_rwp();
 }
 
@@ -138,22 +138,10 @@ void gic_priority(u32 intid, u8 priority)
 
 void gic_sgi(u32 index, u32 sgi)
 {
-    u64 mpidr = machine.mpidr[index];
+    u64 mpidr = machine.cpu_id[index];
     u64 value = 1ul << (mpidr & 0xf) | (mpidr >> 8 & 0xff) << 16 | (mpidr >> 16 & 0xff) << 32 |
                 (u64)sgi << 24 | (mpidr >> 4 & 0xf) << 44;
 
     __asm__ volatile("dsb ishst" ::: "memory");
     write_sysreg(s3_0_c12_c11_5, value); /* ICC_SGI1R_EL1 */
-}
-
-bool irq_wait(u32 intid, u32 count, u64 us)
-{
-    u64 end = now() + ticks_of_us(us);
-
-    while (this_cpu()->irqs[intid] < count) {
-        if (now() > end) {
-            return false;
-        }
-    }
-    return true;
 }
