@@ -17,7 +17,7 @@ static u64 table[512] __attribute__((aligned(4096)));
 void execute_hole(u64 address)
 {
     static const u64 zero[32];
-    struct trap t = run_code((void *)address, zero, false);
+    struct trap t = run_code((void *)address, zero, RUN_KERNEL);
 
     check(t.cause == CAUSE_FETCH_ACCESS && t.value == address && t.pc == address,
           "executing 0x%lx: cause %lu value 0x%lx", address, t.cause, t.value);

@@ -275,14 +275,15 @@ struct trap trap_end(void)
     return t;
 }
 
-struct trap run_code(const void *code, const u64 *regs, bool user)
+struct trap run_code(const void *code, const u64 *regs, enum run how)
 {
     struct cpu *cpu = this_cpu();
 
     memcpy(cpu->x, regs, sizeof(cpu->x));
     cpu->pc = (u64)code;
     cpu->status = csr_read(sstatus) & ~(SSTATUS_SPP | SSTATUS_SPIE | SSTATUS_SIE);
-    cpu->status |= user ? 0 : SSTATUS_SPP;
+    cpu->status |= how == RUN_USER ? 0 : SSTATUS_SPP;
+    cpu->status |= how == RUN_KERNEL_IRQS ? SSTATUS_SPIE : 0;
     cpu->resume = (u64)call_return;
     trap_expect();
     enter();

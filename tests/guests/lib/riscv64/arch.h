@@ -86,12 +86,13 @@ static inline struct cpu *this_cpu(void) { return (struct cpu *)csr_read(sscratc
 static inline bool trap_is_load(struct trap t) { return t.cause == CAUSE_LOAD_ACCESS; }
 static inline bool trap_is_store(struct trap t) { return t.cause == CAUSE_STORE_ACCESS; }
 static inline u64 trap_address(struct trap t) { return t.value; }
+enum run { RUN_KERNEL, RUN_USER, RUN_KERNEL_IRQS };
 /*
- * Executes code in S or U mode with x1 to x31 from regs, interrupts masked in S
- * mode, until it traps in any way: an ebreak is the good end. The registers are
- * then in this_cpu()->x.
+ * Executes code with x1 to x31 from regs until it traps in any way: an ebreak is
+ * the good end. The registers are then in this_cpu()->x. In U mode interrupts
+ * that sie has are taken, in S mode only if asked for; they, too, are an end.
  */
-struct trap run_code(const void *code, const u64 *regs, bool user);
+struct trap run_code(const void *code, const u64 *regs, enum run how);
 
 /* --- memory (arch.c) --- */
 void mmu_on(void);
