@@ -27,18 +27,24 @@ u32 plic_context(void)
     return 0;
 }
 
+/* A completion counts only while its source is enabled (ch. 9). */
 void plic_init(void)
 {
-    u64 plic = machine.arch.plic;
-    u32 context = plic_context();
+    u64 enable = machine.arch.plic + ENABLE + plic_context() * ENABLE_STRIDE;
+    u64 context = machine.arch.plic + plic_context() * CONTEXT_STRIDE;
 
+    write32(context + THRESHOLD, ~0u);
     for (u32 i = 0; i <= machine.arch.plic_sources; i += 32) {
-        write32(plic + ENABLE + context * ENABLE_STRIDE + i / 8, 0);
+        write32(enable + i / 8, ~0u);
     }
     for (u32 i = 1; i <= machine.arch.plic_sources; i++) {
-        write32(plic + 4 * i, 1);
+        write32(machine.arch.plic + 4 * i, 1);
+        write32(context + CLAIM, i);
     }
-    write32(plic + THRESHOLD + context * CONTEXT_STRIDE, 0);
+    for (u32 i = 0; i <= machine.arch.plic_sources; i += 32) {
+        write32(enable + i / 8, 0);
+    }
+    write32(context + THRESHOLD, 0);
     csr_set(sie, 1ul << EXTERNAL_IRQ);
 }
 
