@@ -241,12 +241,12 @@ static void check_console(void)
     if (!is_bare) {
         r = sbi_call(SBI_DBCN, 0, 64, 0x3000000000ul, 0);
         check(r.error < 0, "console write from nowhere: %ld", r.error);
+        r = sbi_call(SBI_DBCN, 0, 64, machine.ram_base + machine.ram_size - 32, 0);
+        check(r.error < 0 || r.value <= 32, "console write over the end of RAM: %ld %lu", r.error,
+              r.value);
     }
     r = sbi_call(SBI_DBCN, 0, 64, (u64)text, 1);
     check(r.error < 0, "console write from above 2^64: %ld", r.error);
-    r = sbi_call(SBI_DBCN, 0, 64, machine.ram_base + machine.ram_size - 32, 0);
-    check(r.error < 0 || r.value <= 32, "console write over the end of RAM: %ld %lu", r.error,
-          r.value);
     r = sbi_call(SBI_DBCN, 1, 64, (u64)scratch, 0);
     check(r.error == 0 && r.value <= 64, "console read: %ld %lu", r.error, r.value);
 }
