@@ -49,6 +49,10 @@ static int build_domain(struct build *b)
 {
     struct plan_domain *pd = b->pd;
     int rc = domain_create(pd->hv, &pd->config, &b->d);
+    if (rc == -XEN_EOPNOTSUPP && pd->config.mmu_type) {
+        return plan_warn(pd, NULL, "mmu-type", "this machine has no %s for guests",
+                         pd->config.mmu_type);
+    }
     if (rc == -XEN_EOPNOTSUPP && pd->config.sve_bits) {
         return plan_warn(pd, NULL, "sve", "this machine has no vectors of %u bits",
                          pd->config.sve_bits);

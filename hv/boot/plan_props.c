@@ -98,6 +98,12 @@ static int read_enhanced(struct plan_domain *pd, const char *name)
     return rc;
 }
 
+static int read_mmu_type(struct plan_domain *pd, const char *name)
+{
+    pd->config.mmu_type = fdt_string(&pd->hv->plan->host, pd->node, name);
+    return pd->config.mmu_type ? 0 : plan_warn(pd, NULL, name, "must be a word");
+}
+
 static int read_sve(struct plan_domain *pd, const char *name)
 {
     int rc = read_u32(pd, name, 0, 2048, &pd->config.sve_bits);
@@ -166,6 +172,7 @@ static const struct prop_reader {
     { "loam,restart", read_restart },
     { "loam,weight", read_weight },
     { "memory", read_memory },
+    { "mmu-type", read_mmu_type },
     { "name", NULL },
     { "nr_spis", read_nr_spis },
     { "passthrough", read_passthrough },

@@ -256,11 +256,16 @@ static void prune_and_flush(struct domain *d, const struct stage2_format *fmt, g
 
 int p2m_init(struct domain *d)
 {
-    const struct stage2_format *fmt = arch_stage2_format(d->hv);
+    const char *type = d->config.mmu_type;
+    const struct stage2_format *fmt =
+        type == NULL ? arch_stage2_format(d->hv) : arch_stage2_choose(d->hv, type);
     struct p2m *p = &d->p2m;
 
+    if (fmt == NULL) {
+        return -XEN_EOPNOTSUPP;
+    }
     BUG_ON(fmt->levels < 2 || fmt->levels > LEVELS_MAX);
-    *p = (struct p2m){ .lock = SPINLOCK_INIT(LOCK_RANK_P2M) };
+    *p = (struct p2m){ .lock = SPINLOCK_INIT(LOCK_RANK_P2M), .format = fmt };
     p->root = frame_alloc(d->hv, fmt->root_order, FRAME_ALLOC_ZERO);
     if (mfn_is_none(p->root)) {
         return -XEN_ENOMEM;
@@ -296,7 +301,7 @@ static int map_prepare(struct domain *d, const struct stage2_format *fmt, gfn_t 
 
 int p2m_map(struct domain *d, gfn_t g, mfn_t m, uint64_t pages, enum p2m_type type)
 {
-    const struct stage2_format *fmt = arch_stage2_format(d->hv);
+    const struct stage2_format *fmt = d->p2m.format;
     struct walk w;
 
     if (!range_is_valid(fmt, g, pages) || m.n + pages < m.n || type == P2M_INVALID ||
@@ -399,7 +404,7 @@ static void clear_leaves(struct domain *d, const struct stage2_format *fmt, gfn_
 
 int p2m_unmap(struct domain *d, gfn_t g, uint64_t pages)
 {
-    const struct stage2_format *fmt = arch_stage2_format(d->hv);
+    const struct stage2_format *fmt = d->p2m.format;
     struct list spare;
     int rc = 0;
 
@@ -435,7 +440,7 @@ int p2m_unmap(struct domain *d, gfn_t g, uint64_t pages)
 /* Walks to the block that g is in; false: nothing is mapped there. */
 static bool find_block(struct domain *d, gfn_t g, struct p2m_block *b)
 {
-    const struct stage2_format *fmt = arch_stage2_format(d->hv);
+    const struct stage2_format *fmt = d->p2m.format;
     struct walk w;
 
     if (!range_is_valid(fmt, g, 1)) {
@@ -496,7 +501,7 @@ static uint32_t skip_invalid(struct domain *d, const struct stage2_format *fmt, 
 
 bool p2m_next(struct domain *d, gfn_t *g, mfn_t *m, enum p2m_type *type, uint64_t *pages)
 {
-    const struct stage2_format *fmt = arch_stage2_format(d->hv);
+    const struct stage2_format *fmt = d->p2m.format;
     bool found = false;
     struct walk w;
 
@@ -577,7 +582,7 @@ static bool teardown_one(struct domain *d, const struct stage2_format *fmt, uint
 
 int p2m_teardown(struct domain *d)
 {
-    const struct stage2_format *fmt = arch_stage2_format(d->hv);
+    const struct stage2_format *fmt = d->p2m.format;
     struct p2m *p = &d->p2m;
     uint32_t looked = 0;
 

@@ -263,9 +263,17 @@ TEST(builds_that_fail)
     board_domain(&b, "huge", 63 * 1024, 1);
     board_kernel(&b, 0x200000, 0x20000);
     board_end_domain(&b);
+    board_domain(&b, "deep", 4096, 1);
+    fdt_write_prop_string(&b.w, "mmu-type", "fake,deep");
+    board_kernel(&b, 0x200000, 0x20000);
+    board_end_domain(&b);
+    board_domain(&b, "plain", 4096, 1);
+    fdt_write_prop_string(&b.w, "mmu-type", "fake,plain");
+    board_kernel(&b, 0x200000, 0x20000);
+    board_end_domain(&b);
     board_good_domain(&b, "good", 0x100000 + 0x50000);
     REQUIRE(board_parse(&b));
-    CHECK_EQ(b.hv->plan->nr_domains, 5);
+    CHECK_EQ(b.hv->plan->nr_domains, 7);
     board_run(&b);
     CHECK(board_says(&b, "/chosen/small: memory: 512 KiB is too little for kernel (320 KiB) and "
                          "ramdisk (0 KiB)"));
@@ -273,9 +281,11 @@ TEST(builds_that_fail)
                          "ramdisk (512 KiB)"));
     CHECK(board_says(&b, "/chosen/null: cpus: pool lone has no CPU left for vCPU 1"));
     CHECK(board_says(&b, "/chosen/huge: memory: 64512 KiB are not free, there are "));
+    CHECK(board_says(&b, "/chosen/deep: mmu-type: this machine has no fake,deep for guests"));
+    CHECK(board_planned(&b, "plain")->domain);
     CHECK(board_planned(&b, "good")->domain);
     CHECK(!board_planned(&b, "small")->domain && !board_planned(&b, "huge")->domain);
-    CHECK_EQ(board_warnings(&b), 4);
+    CHECK_EQ(board_warnings(&b), 5);
     board_end(&b);
 }
 

@@ -109,6 +109,7 @@ TEST(a_bad_property_costs_its_domain)
         { "memory", U64, 1ull << 40, NULL,
           "memory: 1099511627776 KiB is more than this machine has" },
         { "memory", CELLS3, 0, NULL, "memory: must be one number of two cells, in KiB" },
+        { "mmu-type", EMPTY, 0, NULL, "mmu-type: must be a word" },
         { "memory", EMPTY, 0, NULL, "memory: must be one number of two cells, in KiB" },
         { "cpus", U32, 0, NULL, "cpus: 0 is not between 1 and 128" },
         { "cpus", U32, 129, NULL, "cpus: 129 is not between 1 and 128" },

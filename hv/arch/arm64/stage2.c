@@ -92,6 +92,11 @@ const struct stage2_format *arch_stage2_format(const struct hv *hv)
     return &host_of(hv)->s2;
 }
 
+const struct stage2_format *arch_stage2_choose(const struct hv *hv, const char *mmu_type)
+{
+    return NULL; /* the property is another architecture's */
+}
+
 uint64_t arch_stage2_leaf(const struct hv *hv, uint32_t level, mfn_t m, uint32_t type)
 {
     uint64_t pte = PTE_VALID | PTE_AF | m.n << PAGE_SHIFT | (uint64_t)type << PTE_TYPE_SHIFT |

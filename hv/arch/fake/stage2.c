@@ -35,6 +35,11 @@ const struct stage2_format *arch_stage2_format(const struct hv *hv)
     return &fake_machine->format;
 }
 
+const struct stage2_format *arch_stage2_choose(const struct hv *hv, const char *mmu_type)
+{
+    return strcmp(mmu_type, "fake,plain") == 0 ? &fake_machine->format : NULL;
+}
+
 uint64_t arch_stage2_leaf(const struct hv *hv, uint32_t level, mfn_t m, uint32_t type)
 {
     uint64_t size = UINT64_C(1) << (level * fake_machine->format.index_bits);

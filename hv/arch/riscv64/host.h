@@ -18,6 +18,8 @@
 #include <loam/pcpu.h>
 #include <loam/types.h>
 
+#define GUEST_MODES 3 /* of guest page tables: Sv39x4, Sv48x4, Sv57x4 */
+
 /* Which controller brings device interrupts to this machine's harts. */
 enum host_intc { HOST_INTC_NONE, HOST_INTC_PLIC, HOST_INTC_APLIC, HOST_INTC_IMSIC };
 
@@ -80,7 +82,7 @@ struct arch_host {
     struct intc_region intc_region[INTC_REGIONS_MAX];
 
     /* Guest page tables (stage2.c). */
-    struct stage2_format s2;
+    struct stage2_format s2[GUEST_MODES];
 };
 
 struct machine {

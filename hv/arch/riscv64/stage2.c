@@ -23,6 +23,7 @@
 #include <loam/p2m.h>
 #include <loam/pcpu.h>
 #include <loam/vcpu.h>
+#include <loam/string.h>
 #include <loam/vmid.h>
 
 #include "csr.h"
@@ -45,15 +46,20 @@ void stage2_init(struct hv *hv)
 {
     struct arch_host *host = arch_host(hv);
 
-    /* Sv39x4 maps 2 TiB, more than any guest's layout needs; harts with Sv48 have it too. */
-    host->s2 = (struct stage2_format){
-        .levels = 3,
-        .index_bits = 9,
-        .root_bits = 11,
-        .root_order = 2,
-        .gpa_bits = 41,
-        .block_levels = BIT(1) | BIT(2),
-    };
+    for (uint32_t i = 0; i < GUEST_MODES; i++) {
+        csr_write(hgatp, SATP_MODE(SATP_SV39 + i));
+        if (csr_read(hgatp) >> SATP_MODE_SHIFT != SATP_SV39 + i) {
+            continue; /* levels 0: there is no such mode */
+        }
+        host->s2[i] = (struct stage2_format){
+            .levels = (uint8_t)(3 + i),
+            .index_bits = 9,
+            .root_bits = 11,
+            .root_order = 2,
+            .gpa_bits = (uint8_t)(41 + 9 * i),
+            .block_levels = BIT(1) | BIT(2),
+        };
+    }
     csr_write(hgatp, SATP_MODE(SATP_SV39) | HGATP_VMID_MASK << HGATP_VMID_SHIFT);
     uint64_t vmids = csr_read(hgatp) >> HGATP_VMID_SHIFT & HGATP_VMID_MASK;
 
@@ -65,7 +71,20 @@ void stage2_init(struct hv *hv)
 
 const struct stage2_format *arch_stage2_format(const struct hv *hv)
 {
-    return &arch_host_const(hv)->s2;
+    return &arch_host_const(hv)->s2[0];
+}
+
+const struct stage2_format *arch_stage2_choose(const struct hv *hv, const char *mmu_type)
+{
+    static const char *const types[GUEST_MODES] = { "riscv,sv39", "riscv,sv48", "riscv,sv57" };
+    const struct stage2_format *modes = arch_host_const(hv)->s2;
+
+    for (uint32_t i = 0; i < GUEST_MODES; i++) {
+        if (strcmp(mmu_type, types[i]) == 0) {
+            return modes[i].levels != 0 ? &modes[i] : NULL;
+        }
+    }
+    return NULL;
 }
 
 uint64_t arch_stage2_leaf(const struct hv *hv, uint32_t level, mfn_t m, uint32_t type)
@@ -130,7 +149,7 @@ void stage2_load(struct vcpu *v, struct pcpu *p)
     if (!vmid_is_loaded(&d->p2m.vmid, &p->vmid)) {
         bool stale = vmid_load(d, p);
 
-        csr_write(hgatp, SATP_MODE(SATP_SV39) |
+        csr_write(hgatp, SATP_MODE(SATP_SV39 + d->p2m.format->levels - 3) |
                              (uint64_t)vmid_loaded(&p->vmid) << HGATP_VMID_SHIFT | d->p2m.root.n);
         if (unlikely(stale)) {
             __asm__ volatile(".insn r 0x73, 0, 0x31, x0, x0, x0" ::: "memory"); /* hfence.gvma */

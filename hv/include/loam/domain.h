@@ -47,6 +47,7 @@ struct domain_config {
     uint32_t nr_spis;       /* shared interrupts, beyond the private ones */
     uint32_t weight;        /* scheduler weight, 256 is normal, 1..65535 */
     struct cpupool *pool;   /* NULL: the default pool */
+    const char *mmu_type;   /* of guest page tables, NULL: the usual one. Borrowed */
     uint32_t sve_bits;      /* vector length shown to the guest, 0: none */
     bool enhanced;          /* gets the Xen interfaces (/hypervisor node, hypercalls) */
     bool direct_map;        /* guest-physical = machine addresses */

@@ -32,6 +32,7 @@ struct p2m_block {
 
 struct p2m {
     struct spinlock lock; /* LOCK_RANK_P2M */
+    const struct stage2_format *format; /* constant after p2m_init() */
     mfn_t root; /* 2^root_order frames; MFN_NONE after teardown */
     struct vmid vmid; /* mm/vmid.c */
     uint64_t table_pages; /* frames used for tables, root included */

@@ -24,7 +24,10 @@ struct stage2_format {
     uint8_t block_levels; /* bit l set: level l may map a block */
 };
 
+/* What a domain gets that asks for nothing. */
 const struct stage2_format *arch_stage2_format(const struct hv *hv);
+/* What a domain gets that asks for a mmu-type (devicetree binding of CPUs); NULL: not to be had. */
+const struct stage2_format *arch_stage2_choose(const struct hv *hv, const char *mmu_type);
 
 /* An entry of `level` that maps m as type (enum p2m_type) / points to a table. */
 uint64_t arch_stage2_leaf(const struct hv *hv, uint32_t level, mfn_t m, uint32_t type);
