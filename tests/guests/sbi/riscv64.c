@@ -200,8 +200,8 @@ static void check_harts(void)
     check(r.error == SBI_INVALID_PARAM, "start of hart 4000: %ld", r.error);
     check(cpu_was_on(cpu_start_raw(0)), "start of this hart is refused");
     timer_enable();
-    timer_in(2000);
     u64 before = now();
+    timer_in(2000);
     r = sbi_call(SBI_HSM, HSM_SUSPEND, 0, 0, 0);
     check((r.error == 0 && now() - before >= ticks_of_us(1900)) || r.error == SBI_NOT_SUPPORTED,
           "suspended until the timer: %ld after %lu ticks", r.error, now() - before);
