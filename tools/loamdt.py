@@ -23,7 +23,7 @@ from typing import Callable, List, Optional, Sequence, Tuple
 
 MIB = 1 << 20
 GIB = 1 << 30
-GIC_PHANDLE = 65000  # by the binding: the guest's interrupt controller
+INTC_PHANDLE = 65000  # by the binding: the guest's interrupt controller
 QEMU_VERSION = (10, 0)
 
 
@@ -190,16 +190,19 @@ class Pool:
         return f"{self.label}: {self.label} {{ {' '.join(lines)} }};\n"
 
 
-def passthrough_source(nodes: str) -> str:
-    """The source of a partial tree with these nodes under /passthrough."""
+def passthrough_source(nodes: str, cells: int = 3) -> str:
+    """The source of a partial tree with these nodes under /passthrough.
+
+    cells: how many tell of an interrupt; a GIC's are 3, a PLIC's 1, an APLIC's 2.
+    """
     return f"""/dts-v1/;
 / {{
     #address-cells = <2>;
     #size-cells = <2>;
-    gic: gic {{
-        #interrupt-cells = <3>;
+    intc: interrupt-controller {{
+        #interrupt-cells = <{cells}>;
         interrupt-controller;
-        phandle = <{GIC_PHANDLE}>;
+        phandle = <{INTC_PHANDLE}>;
     }};
     passthrough {{
         compatible = "simple-bus";
@@ -225,7 +228,7 @@ def passthrough_pl031() -> str:
         pl031@9010000 {
             compatible = "arm,pl031", "arm,primecell";
             reg = <0x0 0x9010000 0x0 0x1000>;
-            interrupt-parent = <&gic>;
+            interrupt-parent = <&intc>;
             interrupts = <0 2 4>;
             clocks = <&clk>;
             clock-names = "apb_pclk";
@@ -233,6 +236,29 @@ def passthrough_pl031() -> str:
             xen,path = "/pl031@9010000";
             xen,force-assign-without-iommu;
         };"""
+    )
+
+
+def passthrough_virtio_riscv64(slot: int, aplic: bool = False) -> str:
+    """QEMU's virtio-mmio slot: 0x10001000 + 0x1000 * slot, source 1 + slot, level.
+
+    aplic: the domain has an APLIC, which it does on a machine with guest interrupt files.
+    """
+    address = 0x10001000 + 0x1000 * slot
+    interrupt = f"{1 + slot} 4" if aplic else f"{1 + slot}"
+    return passthrough_source(
+        f"""
+        virtio_mmio@{address:x} {{
+            compatible = "virtio,mmio";
+            reg = <0x0 {address:#x} 0x0 0x1000>;
+            interrupt-parent = <&intc>;
+            interrupts = <{interrupt}>;
+            dma-coherent;
+            xen,reg = <0x0 {address:#x} 0x0 0x1000 0x0 {address:#x}>;
+            xen,path = "/soc/virtio_mmio@{address:x}";
+            xen,force-assign-without-iommu;
+        }};""",
+        2 if aplic else 1,
     )
 
 
@@ -248,7 +274,7 @@ def passthrough_virtio(slot: int) -> str:
         virtio_mmio@{address:x} {{
             compatible = "virtio,mmio";
             reg = <0x0 {address:#x} 0x0 0x200>;
-            interrupt-parent = <&gic>;
+            interrupt-parent = <&intc>;
             interrupts = <0 {16 + slot} 1>;
             dma-coherent;
             xen,reg = <0x0 {page:#x} 0x0 0x1000 0x0 {page:#x}>;

@@ -9,6 +9,7 @@ several says so: @pytest.mark.parametrize("arch", ["arm64", "riscv64"]).
 """
 
 import os
+import re
 import shutil
 
 import pytest
@@ -71,7 +72,7 @@ def arch():
 def machine(request, arch):
     """machine(domain, ..., cpus=2, memory=1024, cpu="max", ...): a running Machine."""
     running = []
-    workdir = os.path.join(OUT, "test", request.node.name.replace("/", "-"))
+    workdir = os.path.join(OUT, "test", re.sub(r"[^\w.-]+", "-", request.node.name).strip("-"))
     shutil.rmtree(workdir, ignore_errors=True)
 
     def start(*domains, **settings):

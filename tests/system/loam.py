@@ -19,11 +19,13 @@ from dataclasses import dataclass
 from typing import List, Optional
 
 import pexpect
+import pytest
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 
 from loamdt import (  # noqa: E402, F401: tests take the board's words from here
+    ARCHES,
     MIB,
     RAM_BASE,
     Board,
@@ -34,12 +36,15 @@ from loamdt import (  # noqa: E402, F401: tests take the board's words from here
     passthrough_pl031,
     passthrough_source,
     passthrough_virtio,
+    passthrough_virtio_riscv64,
 )
 
 OUT = os.path.abspath(os.environ.get("LOAM_OUT", os.path.join(ROOT, "out")))
 # The architecture of a test that names none (see the fixture arch of conftest.py).
 ARCH = os.environ.get("LOAM_ARCH", "arm64")
 IMAGE = os.environ.get("LOAM_IMAGE", os.path.join(OUT, ARCH, "loam"))
+# A test of what both architectures do.
+both = pytest.mark.parametrize("arch", ["arm64", "riscv64"])
 HOST = ""
 FRAGMENT = None  # nobody: the line came again as a whole
 
@@ -219,6 +224,14 @@ class Machine:
         return self.expect(HOST, pattern, timeout).group(0)
 
     # --- typing ---------------------------------------------------------------------
+    def answers(self, *names: str) -> None:
+        """Each of these Debian guests has two vCPUs and answers what is typed to it."""
+        for name in names:
+            assert self.command(name, "echo $((6*7))") == ["42"]
+            assert self.command(name, "nproc") == ["2"]
+            words = self.command(name, "cat /proc/cmdline")[-1]
+            assert words.endswith(f"loam.name={name} loam.do=shell")
+
     def send(self, text: str) -> None:
         """Type at the pace of a fast person, so that no UART overruns."""
         for at in range(0, len(text), 8):

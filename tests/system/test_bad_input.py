@@ -16,6 +16,7 @@ from loam import (
     STARTED,
     MIB,
     HOST,
+    both,
     guest,
     micro,
     micro_image,
@@ -37,10 +38,12 @@ def refused(machine, bad, node="bad", prop="", **settings):
     return m, message
 
 
+@both
 def test_missing_kernel(machine):
     refused(machine, micro("bad", "ticker", modules=[]), prop="multiboot,kernel")
 
 
+@both
 def test_kernel_without_an_image_header(machine, tmp_path):
     path = os.path.join(tmp_path, "text")
     with open(path, "w", encoding="ascii") as file:
@@ -58,14 +61,16 @@ def test_kernel_module_outside_of_ram(machine):
     refused(machine, micro("bad", "ticker", modules=[module]), prop="reg")
 
 
-def test_kernel_module_cut_short(machine, tmp_path):
+@both
+def test_kernel_module_cut_short(machine, arch, tmp_path):
     """A header that promises more than the module has."""
     path = os.path.join(tmp_path, "short")
-    with open(micro_image("ticker"), "rb") as file, open(path, "wb") as short:
+    with open(micro_image("ticker", arch), "rb") as file, open(path, "wb") as short:
         short.write(file.read(32))
     refused(machine, micro("bad", "ticker", modules=[Module("kernel", path)]), prop="kernel")
 
 
+@both
 def test_more_memory_than_there_is(machine):
     refused(machine, micro("bad", "ticker", memory=1 << 20), prop="memory")
 

@@ -11,12 +11,14 @@ from loam import (
     POWER_OFF,
     RESTARTING,
     STAYS_DOWN,
+    both,
     check_counting,
     guest,
     micro,
 )
 
 
+@both
 def test_others_do_not_notice(machine):
     """One panics, one powers off, one resets; Debian, and a fourth that counts."""
     m = machine(
@@ -91,7 +93,9 @@ def hundred_restarts(machine, end):
     return [int(re.match(FREE, line.text).group(1)) for line in m.said(FREE)]
 
 
-@pytest.mark.parametrize("end", ["off", "reset"])
+@pytest.mark.parametrize(
+    "arch,end", [("arm64", "off"), ("arm64", "reset"), ("riscv64", "off"), ("riscv64", "reset")]
+)
 def test_a_hundred_restarts_leak_no_page(machine, end):
     free = hundred_restarts(machine, end)
     # What is free when the domain is built is the same at the 2nd and at the 100th time.
@@ -107,6 +111,7 @@ def test_all_gone_powers_off(machine):
     assert m.expect_exit() == 0
 
 
+@both
 def test_hung_domain_hurts_nobody(machine):
     m = machine(
         micro("wild", "ticker", "ticks=1 wild", cpus=2),

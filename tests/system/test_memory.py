@@ -5,7 +5,18 @@ import hashlib
 import os
 import re
 
-from loam import MIB, guest, micro, passthrough_pl031, passthrough_virtio
+import pytest
+
+from loam import (
+    ARCHES,
+    MIB,
+    both,
+    guest,
+    micro,
+    passthrough_pl031,
+    passthrough_virtio,
+    passthrough_virtio_riscv64,
+)
 
 
 def system_ram(m, name):
@@ -18,27 +29,38 @@ def system_ram(m, name):
     return min(s for s, _ in spans), max(e for _, e in spans)
 
 
-STATIC = (0x70000000, 192 * MIB)
+STATIC_SIZE = 192 * MIB
 
 
-def test_static_memory(machine):
+@pytest.fixture
+def static(arch):
+    """Where static memory is in the machine."""
+    return ARCHES[arch].ram_base + 768 * MIB
+
+
+@both
+def test_static_memory(machine, arch, static):
     """Guest-physical addresses stay the usual ones; the host's are told in the log."""
-    fixed = guest("fixed", static_mem=[STATIC], memory=192)
+    fixed = guest("fixed", static_mem=[(static, STATIC_SIZE)], memory=192)
     m = machine(fixed, micro("other", "ticker"), memory=2048)
-    m.expect_said(r"^loam: {name}: 192 MiB at 0x40000000 \(machine 0x70000000\)", "fixed", 30)
+    usual = ARCHES[arch].ram_base  # a domain's is where the machine's is, on both
+    told = rf"^loam: {{name}}: 192 MiB at {usual:#x} \(machine {static:#x}\)"
+    m.expect_said(told, "fixed", 30)
     m.ready("fixed")
     first, last = system_ram(m, "fixed")
-    assert first == 0x40000000 and last == first + STATIC[1] - 1
+    assert first == usual and last == first + STATIC_SIZE - 1
     m.expect("other", r"^tick 5 ")
 
 
-def test_direct_map_of_static_memory(machine):
-    m = machine(guest("direct", static_mem=[STATIC], direct_map=True, memory=192), memory=2048)
+@both
+def test_direct_map_of_static_memory(machine, static):
+    domain = guest("direct", static_mem=[(static, STATIC_SIZE)], direct_map=True, memory=192)
+    m = machine(domain, memory=2048)
     m.ready("direct")
-    first, last = system_ram(m, "direct")
-    assert (first, last) == (STATIC[0], STATIC[0] + STATIC[1] - 1)
+    assert system_ram(m, "direct") == (static, static + STATIC_SIZE - 1)
 
 
+@both
 def test_direct_map_of_found_memory(machine):
     m = machine(micro("direct", "ticker", "ticks=3", direct_map=True), memory=1024)
     at = m.expect_said(r"^loam: {name}: 32 MiB at (0x[0-9a-f]+)", "direct", 30).group(1)
@@ -70,17 +92,27 @@ def make_disk(path):
     return content
 
 
-def test_passthrough_of_a_disk(machine, tmp_path):
+# The slot of the disk, what is told of it, and how the machine of riscv64 is.
+DISKS = [
+    ("arm64", 31, passthrough_virtio(31), {}),
+    ("riscv64", 7, passthrough_virtio_riscv64(7), {}),
+    ("riscv64", 7, passthrough_virtio_riscv64(7, aplic=True), {"aia": "aplic-imsic", "aia_guests": 3}),
+]
+
+
+@pytest.mark.parametrize("arch,slot,tree,settings", DISKS, ids=["arm64", "riscv64", "riscv64-aia"])
+def test_passthrough_of_a_disk(machine, tmp_path, slot, tree, settings):
     """A virtio-mmio disk, DMA and interrupt: read, written, read back."""
     disk = os.path.join(tmp_path, "disk.img")
     content = make_disk(disk)
     m = machine(
-        guest("disk", direct_map=True, passthrough=passthrough_virtio(31)),
+        guest("disk", direct_map=True, passthrough=tree),
         micro("other", "ticker"),
         extra=[
             "-drive", f"if=none,id=d0,format=raw,file={disk}",
-            "-device", "virtio-blk-device,drive=d0,bus=virtio-mmio-bus.31",
+            "-device", f"virtio-blk-device,drive=d0,bus=virtio-mmio-bus.{slot}",
         ],
+        **settings,
     )
     m.ready("disk")
     assert m.command("disk", "cat /sys/block/vda/size") == ["2048"]

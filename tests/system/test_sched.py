@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from loam import Failure, Pool, check_counting, guest, micro
+from loam import Failure, Pool, both, check_counting, guest, micro
 
 
 def spin_rate(m, name, seconds, after, rounds=False):
@@ -61,6 +61,7 @@ def eventually(m, measure, seconds=600):
     raise Failure(f"no 20 s of guest time in {seconds} s")
 
 
+@both
 def test_weights_on_one_cpu(machine):
     """Each guest within 5 % of its share of the work, over 20 s of its time.
 
@@ -108,6 +109,7 @@ def stress(machine, seconds):
     assert m.expect_exit() == 0
 
 
+@both
 def test_eight_vcpus_on_four_cpus_for_a_minute(machine):
     stress(machine, 60)
 
@@ -117,6 +119,7 @@ def test_eight_vcpus_on_four_cpus_for_ten_minutes(machine):
     stress(machine, 600)
 
 
+@both
 def test_null_scheduler(machine):
     m = machine(
         guest("dedicated", "count", pool="fast"),
@@ -141,6 +144,7 @@ def test_null_scheduler_refuses_more_vcpus_than_cpus(machine):
     m.expect("other", r"^tick 3 ")
 
 
+@both
 def test_affinity(machine):
     """Two busy vCPUs on CPU 0 leave CPU 1 to the third, who gets twice as much."""
     m = machine(
