@@ -22,6 +22,7 @@ help:
 	@echo 'make quick              before each commit: all builds, headers, layers, style, unit tests'
 	@echo 'make check              quick, model tests, short fuzz runs, coverage'
 	@echo 'make check-long         check, long fuzz runs, planted bugs'
+	@echo 'make SELFTEST=1 O=DIR   an image that tests its architecture (tests/conform) and goes off'
 	@echo 'make unit T=fdt         one unit test'
 	@echo 'make fuzz T=fdt S=60    one fuzz target for S seconds, corpus kept'
 	@echo 'make cov                line coverage of the neutral code'

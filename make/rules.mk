@@ -11,6 +11,11 @@ objs += $$(addprefix $(O)/$(1)/,$$(obj-y))
 endef
 $(foreach d,$(dirs),$(eval $(call add-dir,$(d))))
 
+# The conformance tests of the architecture: in the image, or in a program of the host.
+conform := $(patsubst %,$(O)/tests/conform/%.o,conform time memory machine stage2 vcpu guest vintc \
+	arch_$(ARCH))
+objs += $(if $(SELFTEST),$(conform) $(O)/tests/conform/selftest.o)
+
 tables := $(wildcard abi/tables/*.tbl)
 generated := $(O)/include/gen/trace_events.h $(O)/include/gen/hypercalls.h
 
@@ -27,6 +32,9 @@ $(O)/hv/arch/%.o: hv/arch/%.c $(generated)
 $(O)/hv/arch/%.o: hv/arch/%.S $(generated) $(O)/include/gen/asm-offsets.h
 	@mkdir -p $(@D)
 	$(Q)$(HVCC) $(CFLAGS_HV) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
+$(O)/tests/conform/%.o: tests/conform/%.c $(generated)
+	@mkdir -p $(@D)
+	$(Q)$(HVCC) $(CFLAGS_HV) $(flags-lto) $(flags-neutral) -MMD -MP -c -o $@ $<
 $(O)/hv/%.o: hv/%.c $(generated)
 	@mkdir -p $(@D)
 	$(Q)$(HVCC) $(CFLAGS_HV) $(flags-lto) $(flags-neutral) $(CFLAGS_$(*F)) -MMD -MP -c -o $@ $<

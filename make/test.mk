@@ -21,6 +21,8 @@ $(O)/tests/unit/test_riscv64_%.o: CFLAGS_HV += -idirafter hv/arch/riscv64/includ
 $(O)/tests/unit/test_riscv64_sbi: $(addprefix $(O)/,tests/unit/test_riscv64_sbi.o \
 	tests/unit/unit.o hv/lib/bitmap.o)
 	$(Q)$(HVCC) $(CFLAGS_HV) -o $@ $^
+$(O)/tests/unit/test_conform: $(O)/tests/unit/test_conform.o $(conform) $(support) $(O)/libloam.a
+	$(Q)$(HVCC) $(CFLAGS_HV) -o $@ $^
 $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(support) $(O)/libloam.a
 	$(Q)$(HVCC) $(CFLAGS_HV) -o $@ $< $(support) $(O)/libloam.a
 $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(support) $(O)/libloam.a
@@ -50,6 +52,7 @@ quick:
 	$(sub) ARCH=arm64 O=out/arm64 CI=1
 	$(sub) ARCH=arm64 O=out/arm64-clang CC=clang-14 CI=1
 	$(sub) ARCH=arm64 O=out/arm64-debug DEBUG=1 CI=1
+	$(sub) ARCH=arm64 O=out/arm64-selftest SELFTEST=1 CI=1
 	@tools/nmcheck aarch64-linux-gnu-nm out/arm64/loam.elf out/arm64-debug/loam.elf
 	$(sub) ARCH=fake O=$(F) CI=1
 	@tools/headercheck arm64 fake

@@ -21,7 +21,8 @@ OBJCOPY := $(CROSS)objcopy
 warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wimplicit-fallthrough -Wswitch-enum -Wno-unused-parameter
 warnings += $(if $(CI)$(WERROR),-Werror)
-includes := -Ihv/include -Ihv/arch/include -Ihv/arch/$(ARCH)/include -Iabi -I$(O)/include
+# SELFTEST=1: the image runs the conformance tests of its architecture instead of guests.
+includes := $(if $(SELFTEST),-Itests/conform/include) -Ihv/include -Ihv/arch/include -Ihv/arch/$(ARCH)/include -Iabi -I$(O)/include
 
 flags-common := -std=gnu11 -g -fno-common -fno-strict-aliasing -fwrapv $(warnings) $(includes) \
 	-ffile-prefix-map=$(CURDIR)/= $(if $(DEBUG),-DCONFIG_DEBUG=1)

@@ -27,6 +27,7 @@
 #include <loam/plan.h>
 #include <loam/printf.h>
 #include <loam/sched.h>
+#include <loam/selftest.h>
 #include <loam/start.h>
 #include <loam/vcpu.h>
 #include <xen/errno.h>
@@ -296,6 +297,7 @@ void hv_start(struct hv *hv, struct pcpu *boot_cpu, const struct boot_info *info
     console_start_input(hv, &host);
     pcpu_start_all(hv);
     log_info(hv, "cpus: %u online", hv->nr_pcpus);
+    selftest_run(hv);
 
     must(plan_pools(hv, &host), "pools");
     must(plan_parse(hv, &host), "plan");

@@ -13,6 +13,7 @@
 #include "fake.h"
 
 #define LINE 64
+#define FAKE_PA_BITS 48
 
 void *arch_frame_map(mfn_t m)
 {
@@ -52,7 +53,11 @@ int arch_map_ram(struct hv *hv, hpa_t start, uint64_t size)
 
 uintptr_t arch_map_device(struct hv *hv, hpa_t start, uint64_t size)
 {
-    return size <= sizeof(fake_machine->device) ? (uintptr_t)fake_machine->device : 0;
+    uint64_t off = start.a & ~PAGE_MASK, last = start.a + size - 1;
+    bool possible = size != 0 && last >= start.a && last >> FAKE_PA_BITS == 0 &&
+                    size <= sizeof(fake_machine->device) - off;
+
+    return possible ? (uintptr_t)fake_machine->device + off : 0;
 }
 
 void arch_cache_clean(const void *va, size_t size)

@@ -22,7 +22,10 @@ mfn_t arch_frame_of(const void *va);
  */
 int __must_check arch_map_ram(struct hv *hv, hpa_t start, uint64_t size);
 
-/* Maps device registers, uncached; the address stays valid. Errors: 0 when there is no memory. */
+/*
+ * Maps device registers, uncached; the address stays valid. Errors: 0 when there is no memory,
+ * or the range is empty, wraps around, or is beyond the machine's addresses.
+ */
 uintptr_t arch_map_device(struct hv *hv, hpa_t start, uint64_t size);
 
 /*

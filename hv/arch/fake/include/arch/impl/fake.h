@@ -87,7 +87,7 @@ struct fake_machine {
     uint8_t *ram; /* machine addresses from FAKE_RAM_BASE */
     uint8_t *shadow; /* what an observer without cache sees, complemented */
     uint64_t ram_size;
-    uint8_t device[PAGE_SIZE]; /* what arch_map_device() gives */
+    uint8_t device[PAGE_SIZE] __aligned(8); /* what arch_map_device() gives */
 
     const struct guest_layout *layout; /* of its guests, where a test wants its own */
 
