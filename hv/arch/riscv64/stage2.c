@@ -119,21 +119,52 @@ void arch_stage2_publish(void)
     fence();
 }
 
-/* Machine fences on every hart: any of them may hold the domain's translations. */
+/* hfence.gvma: this hart's translations of pages, or all (0), under a VMID. */
+static void fence_here(gfn_t g, uint64_t pages, uint64_t vmid)
+{
+    if (pages == 0) {
+        __asm__ volatile(".insn r 0x73, 0, 0x31, x0, x0, %0" ::"r"(vmid) : "memory");
+    }
+    for (uint64_t i = 0; i < pages; i++) {
+        uint64_t address = (g.n + i) << (PAGE_SHIFT - 2); /* guest-physical, shifted as htval is */
+
+        __asm__ volatile(".insn r 0x73, 0, 0x31, x0, %0, %1" ::"r"(address), "r"(vmid) : "memory");
+    }
+}
+
+/*
+ * Any CPU may hold the domain's translations. The firmware is called once for the others
+ * of the first 64 harts, which is all as a rule: it waits until they have answered.
+ */
 static void flush(struct domain *d, gfn_t g, uint64_t pages)
 {
-    const struct arch_host *host = arch_host_const(d->hv);
+    const struct hv *hv = d->hv;
+    uint64_t mask = 0, vmid = vmid_of(&d->p2m.vmid);
+    uint64_t start = g.n << PAGE_SHIFT, size = pages << PAGE_SHIFT;
 
     if (!vmid_is_used(&d->p2m.vmid)) {
         return; /* no CPU ever used the map */
     }
-    uint64_t vmid = vmid_of(&d->p2m.vmid);
-    bool all = pages > FLUSH_PAGES_MAX;
-
+    if (pages > FLUSH_PAGES_MAX) {
+        pages = start = 0;
+        size = UINT64_MAX;
+    }
     fence();
-    for (uint32_t i = 0; i < host->nr_cpus; i++) {
-        sbi_remote_hfence_gvma_vmid(1, host->cpu[i].hartid, all ? 0 : g.n << PAGE_SHIFT,
-                                    all ? UINT64_MAX : pages << PAGE_SHIFT, vmid);
+    fence_here(g, pages, vmid);
+    for (uint32_t i = 0; i < hv->nr_pcpus; i++) {
+        uint64_t hart = hv->pcpus[i]->arch.hartid;
+
+        if (hv->pcpus[i] == this_pcpu()) {
+            continue;
+        }
+        if (hart < 64) {
+            mask |= BIT(hart);
+        } else {
+            sbi_remote_hfence_gvma_vmid(1, hart, start, size, vmid);
+        }
+    }
+    if (mask != 0) {
+        sbi_remote_hfence_gvma_vmid(mask, 0, start, size, vmid);
     }
 }
 
