@@ -14,6 +14,7 @@
 #define SSTATUS_FS (3 << 13)
 #define SSTATUS_FS_CLEAN (2 << 13)
 #define SSTATUS_FS_DIRTY (3 << 13)
+#define SSTATUS_FS_CHANGED (1 << 13) /* the bit in which Dirty and Clean differ */
 #define SSTATUS_SUM (1 << 18)
 
 #define HSTATUS_GVA (1 << 6)

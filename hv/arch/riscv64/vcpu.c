@@ -6,7 +6,7 @@
  * is the same for all vCPUs of a domain is written only when the CPU has
  * something else. FP registers stay where they are: sstatus.FS, which is the
  * hypervisor's view of them (vsstatus.FS is the guest's own), says whether the
- * guest changed them since they were loaded.
+ * guest changed them since they were loaded: Clean or Dirty, never anything else.
  */
 #include <arch/vcpu.h>
 #include <loam/atomic.h>
@@ -89,8 +89,7 @@ static void fp_state_load(struct vcpu *v, struct pcpu *p)
     fp_load(&v->arch.fp);
     p->arch.fp_owner = v;
     v->arch.fp_cpu = p->id;
-    csr_clear(sstatus, SSTATUS_FS);
-    csr_set(sstatus, SSTATUS_FS_CLEAN);
+    csr_clear(sstatus, SSTATUS_FS_CHANGED);
 }
 
 static void fp_state_save(struct vcpu *v)
@@ -99,8 +98,7 @@ static void fp_state_save(struct vcpu *v)
         return;
     }
     fp_save(&v->arch.fp);
-    csr_clear(sstatus, SSTATUS_FS);
-    csr_set(sstatus, SSTATUS_FS_CLEAN);
+    csr_clear(sstatus, SSTATUS_FS_CHANGED);
 }
 
 void arch_vcpu_load(struct vcpu *v, struct pcpu *p)
