@@ -20,7 +20,6 @@ PLUGIN_FLAGS = "-std=gnu11 -O2 -Wall -Wextra -Wshadow -shared -fPIC -fvisibility
 GUEST_FLAGS = """
     -std=gnu11 -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
     -ffreestanding -fno-builtin -fno-stack-protector -fno-tree-loop-distribute-patterns -fPIE
-    -mgeneral-regs-only -mstrict-align -mno-outline-atomics -mbranch-protection=none -ffixed-x18
     -nostdlib -static-pie -Wl,--no-dynamic-linker -Wl,--build-id=none -Wl,-z,norelro
     -Wl,--no-warn-rwx-segments
 """.split()
@@ -45,36 +44,38 @@ def run(command, **kwargs):
     return done.stdout
 
 
-def cross(tool):
-    return os.environ.get("CROSS_COMPILE", "aarch64-linux-gnu-") + tool
-
-
 def build_plugin(out):
     target = out / "count.so"
-    run([os.environ.get("HOSTCC", "gcc"), *PLUGIN_FLAGS, "-o", target, HERE / "plugin/count.c"])
+    run([os.environ.get("HOSTCC", "gcc"), *PLUGIN_FLAGS, "-o", target,
+         *sorted((HERE / "plugin").glob("*.c"))])
     return target
 
 
-def build_self_test(out):
+def self_test_source(arch):
+    return HERE / f"plugin/selftest-{arch.name}.S"
+
+
+def build_self_test(arch, out):
     target = out / "selftest.elf"
-    run([cross("gcc"), "-nostdlib", "-static", "-Wl,-Ttext=0x40100000", "-Wl,--build-id=none",
-         "-o", target, HERE / "plugin/selftest.S"])
+    run([arch.tool("gcc"), "-nostdlib", "-static", *arch.self_test_flags.split(),
+         "-Wl,--build-id=none", "-o", target, self_test_source(arch)])
     return target
 
 
 def write_rows_header(rows, path):
-    lines = ["/* SPDX-License-Identifier: MIT */", "/* Made from rows.tbl. */"]
+    lines = ["/* SPDX-License-Identifier: MIT */", "/* Made from a table of rows. */"]
     lines += [f"#define ROW_{row.name.upper()} {row.id}" for row in rows]
     path.write_text("\n".join(lines) + "\n")
 
 
-def build_guest(out, rows):
-    source = HERE / "guest-arm64"
+def build_guest(arch, out, rows):
+    source = HERE / f"guest-{arch.name}"
     elf, image = out / "guest.elf", out / "guest.img"
     write_rows_header(rows, out / "rows.h")
-    run([cross("gcc"), *GUEST_FLAGS, f"-I{out}", f"-Wl,-T,{source / 'image.ld'}", "-o", elf,
-         *sorted(source.glob("*.S")), *sorted(source.glob("*.c"))])
-    run([cross("objcopy"), "-O", "binary", elf, image])
+    run([arch.tool("gcc"), *GUEST_FLAGS, *arch.guest_flags.split(), f"-I{out}", f"-Wl,-T,{HERE / 'guest/image.ld'}", "-o", elf,
+         *sorted(source.glob("*.S")), *sorted(source.glob("*.c")),
+         *sorted((HERE / "guest").glob("*.c"))])
+    run([arch.tool("objcopy"), "-O", "binary", elf, image])
     if image.stat().st_size > GUEST_MAX_BYTES:
         raise BuildError(f"the guest has {image.stat().st_size} bytes, more than {GUEST_MAX_BYTES}")
     return image

@@ -7,7 +7,6 @@ given a moment to.
 """
 
 import dataclasses
-import os
 import pathlib
 import re
 import shutil
@@ -16,10 +15,11 @@ import time
 
 from build import run
 
-QEMU = os.environ.get("LOAM_QEMU") or "qemu-system-aarch64"
-BOARD = "virt,virtualization=on,gic-version=3,dtb-randomness=off"
-MODULE_BASE, MODULE_STRIDE = 0x4A000000, 0x01000000
-BASE_COMMAND_LINE = "console=dtuart dtuart=/pl011@9000000 bootscrub=0"
+MODULE_STRIDE = 0x01000000
+DETERMINISTIC = (
+    "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
+    "-rtc", "base=2024-01-01T00:00:00,clock=vm", "-seed", "1",
+)
 POWER_OFF_SECONDS = 1.0
 DONE = re.compile(r"bench: done run=(\S+) n=(\d+) failures=(\d+)")
 FAIL = re.compile(r"bench: FAIL .*")
@@ -43,6 +43,7 @@ class Run:
     cpus: int = 1
     memory_mib: int = 2048
     command_line: str = ""
+    board: str = ""                   # more of QEMU's -M
 
 
 @dataclasses.dataclass
@@ -57,16 +58,32 @@ class RunError(Exception):
     """A run gave no result; the text says why and where its console is."""
 
 
-def base_tree(run_, cpu, work):
+@dataclasses.dataclass
+class Machine:
+    """What all runs of one invocation have in common."""
+    arch: object
+    cpu: str
+    guest: pathlib.Path
+    plugin: pathlib.Path
+    timeout: int
+
+    def module_address(self, index):
+        return self.arch.module_base + index * MODULE_STRIDE
+
+    def board(self, run_):
+        return self.arch.board + run_.board
+
+
+def base_tree(machine, run_, work):
     """QEMU's own device tree for this machine, as source."""
     dtb = work / "base.dtb"
-    run([QEMU, "-M", f"{BOARD},dumpdtb={dtb}", "-cpu", cpu, "-m", run_.memory_mib, "-smp",
-         run_.cpus, "-nodefaults", "-display", "none"])
+    run([machine.arch.emulator(), "-M", f"{machine.board(run_)},dumpdtb={dtb}",
+         "-cpu", machine.cpu, "-m", run_.memory_mib, "-smp", run_.cpus, *machine.arch.firmware,
+         "-nodefaults", "-display", "none"])
     return run(["dtc", "-q", "-I", "dtb", "-O", "dts", dtb])
 
 
-def domain_node(index, domain, size):
-    address = MODULE_BASE + index * MODULE_STRIDE
+def domain_node(address, index, domain, size):
     pool = f"domain-cpupool = <&bench_pool{index}>;" if domain.null_pool_cpu is not None else ""
     pins = "".join(
         f'vcpu@{v} {{ compatible = "xen,vcpu"; id = <{v}>; hard-affinity = "{v}"; }};\n'
@@ -90,13 +107,13 @@ def domain_node(index, domain, size):
     }};"""
 
 
-def dom0_module(domain, size):
+def dom0_module(address, domain, size):
     """The guest as dom0: a kernel module directly below /chosen."""
     return f"""
     xen,dom0-bootargs = "{domain.bootargs}";
-    module@{MODULE_BASE:x} {{
+    module@{address:x} {{
         compatible = "multiboot,kernel", "multiboot,module";
-        reg = <0 {MODULE_BASE:#x} 0 {size:#x}>;
+        reg = <0 {address:#x} 0 {size:#x}>;
     }};"""
 
 
@@ -110,21 +127,22 @@ def pool_node(index, domain):
     }};"""
 
 
-def device_tree(run_, cpu, guest, work):
+def device_tree(machine, run_, work):
     """QEMU's tree with the bench domains added to /chosen, as a blob."""
-    size = guest.stat().st_size
+    size = machine.guest.stat().st_size
     nodes = []
     for index, domain in enumerate(run_.domains):
         if domain.null_pool_cpu is not None:
             nodes.append(pool_node(index, domain))
-        nodes.append(dom0_module(domain, size) if domain.is_dom0
-                     else domain_node(index, domain, size))
+        address = machine.module_address(index)
+        nodes.append(dom0_module(address, domain, size) if domain.is_dom0
+                     else domain_node(address, index, domain, size))
     source, blob = work / "bench.dts", work / "bench.dtb"
-    source.write_text(f"""{base_tree(run_, cpu, work)}
+    source.write_text(f"""{base_tree(machine, run_, work)}
 / {{ chosen {{
     #address-cells = <2>;
     #size-cells = <2>;
-    xen,xen-bootargs = "{BASE_COMMAND_LINE} {run_.command_line}";
+    xen,xen-bootargs = "{machine.arch.command_line} {run_.command_line}";
     {"".join(nodes)}
 }}; }};
 """)
@@ -132,28 +150,28 @@ def device_tree(run_, cpu, guest, work):
     return blob
 
 
-def emulator(cpu, memory_mib, cpus, plugin, report):
+def emulator(machine, run_, report):
     """The options that make counts repeatable, common to all runs."""
     return [
-        QEMU, "-M", BOARD, "-cpu", cpu, "-m", str(memory_mib), "-smp", str(cpus),
-        "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
-        "-rtc", "base=2024-01-01T00:00:00,clock=vm", "-seed", "1",
+        machine.arch.emulator(), "-M", machine.board(run_), "-cpu", machine.cpu,
+        "-m", str(run_.memory_mib), "-smp", str(run_.cpus),
+        *DETERMINISTIC,
         "-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot",
-        "-plugin", f"file={pathlib.Path(plugin).resolve()},out={report}",
+        "-plugin", f"file={machine.plugin.resolve()},out={report}",
     ]
 
 
-def qemu_command(run_, cpu, image, guest, plugin, work, profile):
+def qemu_command(machine, run_, image, work, profile):
     report = work / "report.txt"
     command = [
-        *emulator(cpu, run_.memory_mib, run_.cpus, plugin,
-                  f"{report},{profile}" if profile else report),
-        "-serial", f"file:{work / 'console.log'}",
-        "-kernel", str(image), "-dtb", str(device_tree(run_, cpu, guest, work)),
+        *emulator(machine, run_, f"{report},{profile}" if profile else report),
+        *machine.arch.firmware, "-serial", f"file:{work / 'console.log'}",
+        "-kernel", str(image), "-dtb", str(device_tree(machine, run_, work)),
     ]
     for index in range(len(run_.domains)):
-        address = MODULE_BASE + index * MODULE_STRIDE
-        command += ["-device", f"loader,file={guest},addr={address:#x},force-raw=on"]
+        address = machine.module_address(index)
+        command += ["-device",
+                    f"loader,file={machine.guest},addr={address:#x},force-raw=on"]
     return command, report
 
 
@@ -162,13 +180,17 @@ def read_console(work):
     return log.read_text(errors="replace") if log.exists() else ""
 
 
-def wait_for_end(process, run_, work, timeout):
-    """Waits until all guests are done or the emulator ended; True when in time."""
+def all_done(run_, work):
+    return len(DONE.findall(read_console(work))) >= len(run_.domains)
+
+
+def wait_for_end(process, is_done, timeout):
+    """Waits until is_done(), and a moment more, or the emulator ended; True when in time."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         if process.poll() is not None:
             return True
-        if len(DONE.findall(read_console(work))) >= len(run_.domains):
+        if is_done():
             try:
                 process.wait(POWER_OFF_SECONDS)
             except subprocess.TimeoutExpired:
@@ -178,16 +200,12 @@ def wait_for_end(process, run_, work, timeout):
     return False
 
 
-def execute(run_, cpu, image, guest, plugin, work, timeout, profile=""):
-    """Runs one boot and returns its Result; RunError when there is none."""
-    if work.exists():
-        shutil.rmtree(work)
-    work.mkdir(parents=True)
-    command, report = qemu_command(run_, cpu, image, guest, plugin, work, profile)
+def run_emulator(command, work, is_done, timeout):
+    """One emulator until is_done(); True when that was in time."""
     with open(work / "qemu.log", "w") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            in_time = wait_for_end(process, run_, work, timeout)
+            return wait_for_end(process, is_done, timeout)
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -196,6 +214,15 @@ def execute(run_, cpu, image, guest, plugin, work, timeout, profile=""):
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def execute(machine, run_, image, work, profile=""):
+    """Runs one boot and returns its Result; RunError when there is none."""
+    if work.exists():
+        shutil.rmtree(work)
+    work.mkdir(parents=True)
+    command, report = qemu_command(machine, run_, image, work, profile)
+    in_time = run_emulator(command, work, lambda: all_done(run_, work), machine.timeout)
     console = read_console(work)
     verdicts = DONE.findall(console)
     failures = [line.strip() for line in FAIL.findall(console)]
@@ -203,15 +230,17 @@ def execute(run_, cpu, image, guest, plugin, work, timeout, profile=""):
     if not report.exists() or not report.read_text().endswith("end\n"):
         raise RunError(f"the plugin wrote no complete report {where}")
     if len(verdicts) < len(run_.domains):
-        why = "ended early" if in_time else f"did not finish in {timeout} s"
+        why = "ended early" if in_time else f"did not finish in {machine.timeout} s"
         failures.append(f"{len(verdicts)} of {len(run_.domains)} guests finished, the run {why} "
                         f"{where}")
     return Result(report, console, failures)
 
 
-def self_test(program, plugin, work, timeout):
-    """Runs plugin/selftest.S, on a CPU that has all its instructions; returns the report's path."""
+def self_test(machine, program, work):
+    """Runs the counter's self test, on a CPU that has all its instructions; the report's path."""
     work.mkdir(parents=True, exist_ok=True)
     report = work / "report.txt"
-    run([*emulator("max", 512, 1, plugin, report), "-kernel", program], timeout=timeout)
+    small = dataclasses.replace(machine, cpu=machine.arch.self_test_cpu)
+    run([*emulator(small, Run("selftest", [], memory_mib=512), report),
+         *machine.arch.self_test_option, program], timeout=machine.timeout)
     return report

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reads rows.tbl and the plugin's reports, and works out medians, verdicts and tables."""
+"""Reads the tables of rows and the plugin's reports, and works out medians, verdicts and tables."""
 
 import collections
 import dataclasses
@@ -8,14 +8,13 @@ import re
 import statistics
 import subprocess
 
-HYPERVISOR_EL = 2
-NR_EL = 4
+FIRMWARE = "firmware"
 MAX_SPREAD = 2  # the maximum may be this many times the median
 
 
 @dataclasses.dataclass
 class Row:
-    """One line of rows.tbl."""
+    """One line of rows-ARCH.tbl."""
     name: str
     id: int
     run: str
@@ -27,13 +26,14 @@ class Row:
 
 @dataclasses.dataclass
 class Measured:
-    """What one row cost on one hypervisor, at EL2."""
+    """What one row cost on one hypervisor, at its level."""
     n: int
     insn: int
     insn_max: int
     sysreg: int
     sysreg_max: int
     others: dict  # event -> median
+    firmware: int  # instructions of the firmware, median
     stray: int = 0
 
     def as_dict(self):
@@ -42,12 +42,24 @@ class Measured:
 
 @dataclasses.dataclass
 class Report:
-    """A parsed report: samples[id] is a list of {event: count at EL2}."""
-    samples: dict
+    """A parsed report. Counts are those of the hypervisor's level, {event: count}, and of the
+    firmware's level its instructions as the event FIRMWARE."""
+    samples: dict  # id -> list of counts
     strays: dict
-    points: list   # (id, vcpu, {event: count at EL2})
-    blocks: list   # (address, instructions, runs)
-    path: list     # (address, instructions), in order, of one sample of the profiled row
+    points: list   # (id, vcpu, counts)
+    blocks: list   # (address, bytes, instructions, runs)
+    path: list     # (address, bytes, instructions), in order, of one sample of the profiled row
+    traps: list    # Trap
+
+
+@dataclasses.dataclass
+class Trap:
+    """Traps into one level with one cause and detail: see plugin/target.h."""
+    level: int
+    cause: int
+    detail: int
+    times: int
+    insns: int
 
 
 def read_rows(path):
@@ -61,29 +73,33 @@ def read_rows(path):
     return rows
 
 
-def read_report(path):
-    report = Report(collections.defaultdict(list), {}, [], [], [])
+def read_report(path, arch):
+    report = Report(collections.defaultdict(list), {}, [], [], [], [])
     events = []
     for line in pathlib.Path(path).read_text().splitlines():
         kind, *words = line.split()
         if kind == "events":
             events = words
         elif kind == "sample":
-            report.samples[int(words[0])].append(at_el2(events, words[1:]))
+            report.samples[int(words[0])].append(level_counts(arch, events, words[1:]))
         elif kind == "stray":
             report.strays[int(words[0])] = int(words[1])
         elif kind == "point":
-            report.points.append((int(words[0]), int(words[1]), at_el2(events, words[2:])))
+            report.points.append((int(words[0]), int(words[1]), level_counts(arch, events, words[2:])))
         elif kind == "block":
-            report.blocks.append((int(words[0], 16), int(words[1]), int(words[2])))
+            report.blocks.append((int(words[0], 16), *map(int, words[1:])))
         elif kind == "path":
-            report.path.append((int(words[0], 16), int(words[1])))
+            report.path.append((int(words[0], 16), *map(int, words[1:])))
+        elif kind == "trap":
+            report.traps.append(Trap(*(int(word, 0) for word in words)))
     return report
 
 
-def at_el2(events, words):
-    first = HYPERVISOR_EL * len(events)
-    return dict(zip(events, map(int, words[first:first + len(events)])))
+def level_counts(arch, events, words):
+    first = arch.hypervisor * len(events)
+    counts = dict(zip(events, map(int, words[first:first + len(events)])))
+    counts[FIRMWARE] = int(words[arch.firmware_level * len(events)])
+    return counts
 
 
 def measure(report, row):
@@ -93,9 +109,9 @@ def measure(report, row):
         return None
     column = {event: [s[event] for s in samples] for event in samples[0]}
     median = {event: statistics.median_low(values) for event, values in column.items()}
-    others = {e: m for e, m in median.items() if e not in ("insn", "sysreg") and m}
+    others = {e: m for e, m in median.items() if e not in ("insn", "sysreg", FIRMWARE) and m}
     return Measured(len(samples), median["insn"], max(column["insn"]), median["sysreg"],
-                    max(column["sysreg"]), others, report.strays.get(row.id, 0))
+                    max(column["sysreg"]), others, median[FIRMWARE], report.strays.get(row.id, 0))
 
 
 def judge(row, got):
@@ -104,7 +120,7 @@ def judge(row, got):
         return None, ""
     if got.insn > row.goal:
         return False, "no"
-    if got.sysreg > row.regs:
+    if row.regs is not None and got.sysreg > row.regs:
         return False, "no: registers"
     if got.insn_max > MAX_SPREAD * max(got.insn, 1):
         return False, "no: maximum"
@@ -112,7 +128,7 @@ def judge(row, got):
 
 
 def self_test_errors(source, parsed):
-    """What differs from the EXPECT lines of plugin/selftest.S; an empty list when nothing does."""
+    """What differs from the EXPECT lines of the self test; an empty list when nothing does."""
     errors = []
     for number, fields in re.findall(r"EXPECT (\d+) (.*)", pathlib.Path(source).read_text()):
         samples = parsed.samples.get(int(number), [])
@@ -120,13 +136,25 @@ def self_test_errors(source, parsed):
         if not samples:
             errors.append(f"interval {number}: no samples")
         errors += [f"interval {number}: {sample}, expected {expected}"
-                   for sample in samples if sample != expected]
+                   for sample in samples
+                   if {e: n for e, n in sample.items() if e != FIRMWARE} != expected]
     return errors
 
 
 def boot_instructions(report):
-    """EL2 instructions until the first instruction of the first guest (point 1)."""
+    """Instructions of the hypervisor until the first instruction of the first guest (point 1)."""
     return next((at["insn"] for number, _, at in report.points if number == 1), None)
+
+
+def instructions_of(report, symbols, functions):
+    """Instructions in some functions, from a profile of the whole run; None without symbols."""
+    if not symbols:
+        return None
+    total = 0
+    for address, _, length, runs in report.blocks:
+        if symbol_of(symbols, address)[0].split(".")[0] in functions:
+            total += length * runs
+    return total
 
 
 def table(header, rows):
@@ -171,35 +199,36 @@ def symbol_of(symbols, address):
 def join_blocks(blocks):
     """Runs of instructions executed equally often, from blocks that follow one another."""
     joined = []
-    for address, length, runs in sorted(merge_same(blocks)):
-        if joined and joined[-1][0] + 4 * joined[-1][1] == address and joined[-1][2] == runs:
-            joined[-1][1] += length
+    for address, size, length, runs in sorted(merge_same(blocks)):
+        if joined and joined[-1][0] + joined[-1][1] == address and joined[-1][3] == runs:
+            joined[-1][1] += size
+            joined[-1][2] += length
         else:
-            joined.append([address, length, runs])
+            joined.append([address, size, length, runs])
     return joined
 
 
 def merge_same(blocks):
     """Blocks that the emulator translated more than once, added up."""
     total = collections.Counter()
-    for address, length, runs in blocks:
-        total[address, length] += runs
-    return [(address, length, runs) for (address, length), runs in total.items()]
+    for address, size, length, runs in blocks:
+        total[address, size, length] += runs
+    return [(*block, runs) for block, runs in total.items()]
 
 
 def profile_text(report, symbols, samples, limit=40):
     """Where the instructions went, by function and by run, per sample when there are any."""
     divisor = max(samples, 1)
     functions = collections.Counter()
-    for address, length, runs in report.blocks:
+    for address, _, length, runs in report.blocks:
         functions[symbol_of(symbols, address)[0]] += length * runs
     total = max(sum(functions.values()), 1)
     lines = [f"{total / divisor:14,.1f}  all, over {divisor} samples", "", "by function:"]
     lines += [f"{n / divisor:14,.1f}  {100 * n / total:5.1f} %  {name}"
               for name, n in functions.most_common(limit)]
     lines += ["", "by run of instructions (times x length, where):"]
-    busiest = sorted(join_blocks(report.blocks), key=lambda b: -b[1] * b[2])
-    for address, length, runs in busiest[:limit]:
+    busiest = sorted(join_blocks(report.blocks), key=lambda b: -b[2] * b[3])
+    for address, _, length, runs in busiest[:limit]:
         name, offset = symbol_of(symbols, address)
         lines.append(f"{runs / divisor:14,.2f} x {length:3}  {address:#x} {name}+{offset:#x}")
     return "\n".join(lines)
@@ -208,14 +237,15 @@ def profile_text(report, symbols, samples, limit=40):
 def path_text(report, symbols):
     """The last sample's way through the hypervisor: one line per straight run of instructions."""
     straight = []
-    for address, length in report.path:
-        if straight and straight[-1][0] + 4 * straight[-1][1] == address:
-            straight[-1][1] += length
+    for address, size, length in report.path:
+        if straight and straight[-1][0] + straight[-1][1] == address:
+            straight[-1][1] += size
+            straight[-1][2] += length
         else:
-            straight.append([address, length])
+            straight.append([address, size, length])
     lines = ["the last sample, in order (so far, length, where):"]
     total = 0
-    for address, length in straight:
+    for address, _, length in straight:
         name, offset = symbol_of(symbols, address)
         total += length
         lines.append(f"{total:8} {length:4}  {address:#x} {name}+{offset:#x}")

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Counts what Loam costs, in instructions and system-register accesses at EL2, beside Xen 4.17.
+"""Counts what Loam costs, in instructions and system-register accesses outside the guest.
 
-Builds a counting QEMU plugin and a small guest, boots Loam and Debian's Xen 4.17 with that guest as
-boot-time domains, one emulator at a time, and prints one table with the goals. The numbers are
-exact and repeatable; README.md in this directory explains them.
+Builds a counting QEMU plugin and a small guest, boots Loam (and on arm64 Debian's Xen 4.17) with
+that guest as boot-time domains, one emulator at a time, and prints one table with the goals. On
+riscv64 it also boots Debian's kernel and counts exits by cause. The numbers are exact and
+repeatable; README.md in this directory explains them.
 """
 
 import argparse
@@ -13,7 +14,9 @@ import pathlib
 import re
 import sys
 
+import arch
 import build
+import linux
 import machine
 import report
 from machine import Domain, Run
@@ -27,11 +30,33 @@ IMAGE_GOAL, DOMAIN_GOAL_KIB, VCPU_GOAL_KIB = 300_000, 40, 12
 MEMORY_LINE = r"mem: domain (\S+) uses (\d+) KiB, (\d+) KiB per vCPU"
 
 NO_PAUTH = "bench: FP live, no PAuth"
-EXTRA_ROWS = ("boot_2g", "boot_8g", "image", "memory")
+EXTRA_ROWS = {
+    "arm64": ("boot_2g", "boot_8g", "image", "memory"),
+    "riscv64": ("boot_2g", "image", "memory", "linux_plic", "linux_imsic"),
+}
+# Functions of the hypervisor that copy a guest's modules and clear its RAM.
+BULK = ("guest_phys_clear", "guest_phys_write", "copy_up", "copy_down", "memcpy", "memset")
+BOOT_OWN_GOAL = 3_000_000  # riscv64: beside copying and clearing
 
 
-def runs_for(hypervisor, n):
-    """The boots of one hypervisor by name: rows.tbl names them in its run column."""
+def runs_riscv64(n):
+    """The boots on riscv64 by name: rows-riscv64.tbl names them in its run column."""
+    aia = ",aia=aplic-imsic,aia-guests=3"
+    return {
+        "core": Run("core", [Domain(f"run=core n={n}")]),
+        "aia": Run("aia", [Domain(f"run=core n={n}")], board=aia),
+        "smp": Run("smp", [Domain(f"run=smp n={n}", vcpus=2, pinned=True)], cpus=2),
+        "smp_aia": Run("smp_aia", [Domain(f"run=smp n={n}", vcpus=2, pinned=True)], cpus=2,
+                       board=aia),
+        "switch": Run("switch", [Domain(f"run=switch seed={s} n={n}") for s in "ab"]),
+        "switch_aia": Run("switch_aia", [Domain(f"run=switch seed={s} n={n}") for s in "ab"],
+                          board=aia),
+        "boot_2g": Run("boot_2g", [Domain("run=boot")]),
+    }
+
+
+def runs_arm64(hypervisor, n):
+    """The boots of one hypervisor by name: rows-arm64.tbl names them in its run column."""
     is_loam = hypervisor == "loam"
     dedicated = Domain(f"run=dedicated n={n}", null_pool_cpu=1 if is_loam else None)
     dom0 = Domain("run=boot", is_dom0=True)
@@ -59,6 +84,10 @@ class Bench:
     def __init__(self, options, rows):
         self.options = options
         self.rows = rows
+        self.arch = options.arch
+        self.has_linux = self.arch is arch.RISCV64
+        self.is_boot_split = self.arch is arch.RISCV64
+        self.linux = []
         self.out = options.out
         self.out.mkdir(parents=True, exist_ok=True)
         self.measured = {"loam": {}, "xen": {}}
@@ -72,7 +101,8 @@ class Bench:
 
     def wanted_runs(self, hypervisor):
         names = [row.run for row in self.rows if self.wanted(row.name)]
-        names += [name for name in ("boot_2g", "boot_8g") if self.wanted(name)]
+        names += [name for name in EXTRA_ROWS[self.arch.name]
+                  if name.startswith("boot_") and self.wanted(name)]
         if hypervisor == "xen":
             names += [name + "_dom0" for name in ("boot_2g", "boot_8g") if self.wanted(name)]
         if self.wanted("memory"):
@@ -80,14 +110,15 @@ class Bench:
         return list(dict.fromkeys(names))
 
     def prepare(self):
-        self.plugin = build.build_plugin(self.out)
-        self.guest = build.build_guest(self.out, self.rows)
+        self.machine = machine.Machine(
+            self.arch, self.options.cpu, build.build_guest(self.arch, self.out, self.rows),
+            build.build_plugin(self.out), self.options.timeout)
         if not self.options.no_loam:
             if self.options.loam.exists():
                 self.images["loam"] = self.options.loam
             else:
                 self.problem(f"no Loam image at {self.options.loam}: build it with "
-                             "`make ARCH=arm64`, or name one with --loam")
+                             f"`make ARCH={self.arch.name}`, or name one with --loam")
         if not self.options.no_xen:
             try:
                 self.images["xen"] = self.options.xen or build.fetch_xen(self.out)
@@ -99,36 +130,37 @@ class Bench:
 
     def self_test(self):
         """Known instructions, counted: whatever follows is worth as much as this."""
-        program = build.build_self_test(self.out)
-        path = machine.self_test(program, self.plugin, self.out / "runs/selftest",
-                                 self.options.timeout)
-        for error in report.self_test_errors(HERE / "plugin/selftest.S", report.read_report(path)):
+        program = build.build_self_test(self.arch, self.out)
+        path = machine.self_test(self.machine, program, self.out / "runs/selftest")
+        parsed = report.read_report(path, self.arch)
+        for error in report.self_test_errors(build.self_test_source(self.arch), parsed):
             self.problem(f"the counter's self test: {error}")
 
     def problem(self, text):
         self.problems.append(text)
         self.note(text)
 
-    def profile_arguments(self):
+    def profile_arguments(self, run):
+        profile = f"profile={self.arch.hypervisor}"
+        if self.is_boot_split and run.name.startswith("boot_"):
+            return profile
         if not self.options.profile:
             return ""
         row = next((r for r in self.rows if r.name in self.options.only), None)
-        interval = f",interval={row.id}" if row else ""
-        return f"profile={report.HYPERVISOR_EL}{interval}"
+        return f"{profile},interval={row.id}" if row else profile
 
     def execute(self, hypervisor, run):
         work = self.out / "runs" / f"{hypervisor}-{run.name}"
         self.note(f"{hypervisor}: {run.name}")
         try:
-            result = machine.execute(run, self.options.cpu, self.images[hypervisor], self.guest,
-                                     self.plugin, work, self.options.timeout,
-                                     self.profile_arguments())
+            result = machine.execute(self.machine, run, self.images[hypervisor], work,
+                                     self.profile_arguments(run))
         except (machine.RunError, build.BuildError) as error:
             self.problem(f"{hypervisor}, run {run.name}: {error}")
             return
         for failure in dict.fromkeys(result.failures):
             self.problem(f"{hypervisor}, run {run.name}: {failure}")
-        parsed = report.read_report(result.report)
+        parsed = report.read_report(result.report, self.arch)
         self.collect(hypervisor, run, result, parsed)
         if self.options.profile:
             self.print_profile(hypervisor, parsed)
@@ -143,15 +175,18 @@ class Bench:
         extra = self.extra[hypervisor]
         if run.name.startswith("boot_"):
             extra[run.name] = report.boot_instructions(parsed)
+            if self.is_boot_split:
+                extra["boot_bulk"] = report.instructions_of(parsed, self.symbols(), BULK)
         memory = re.search(MEMORY_LINE, result.console)
         if memory:
             extra["domain_kib"], extra["vcpu_kib"] = int(memory[2]), int(memory[3])
 
-    def print_profile(self, hypervisor, parsed):
+    def symbols(self):
         elf = self.options.elf or self.options.loam.with_suffix(".elf")
-        symbols = []
-        if hypervisor == "loam" and elf.exists():
-            symbols = report.read_symbols(elf, build.cross("nm"))
+        return report.read_symbols(elf, self.arch.tool("nm")) if elf.exists() else []
+
+    def print_profile(self, hypervisor, parsed):
+        symbols = self.symbols() if hypervisor == "loam" else []
         row = next((r for r in self.rows if r.name in self.options.only), None)
         samples = len(parsed.samples.get(row.id, [])) if row else 0
         print(f"\nprofile of {hypervisor}, {row.title if row else 'the whole run'}")
@@ -162,9 +197,23 @@ class Bench:
 
     def run_all(self):
         for hypervisor in self.images:
-            runs = runs_for(hypervisor, self.options.iterations)
+            runs = (runs_arm64(hypervisor, self.options.iterations)
+                    if self.arch is arch.ARM64 else runs_riscv64(self.options.iterations))
             for name in self.wanted_runs(hypervisor):
                 self.execute(hypervisor, runs[name])
+        if self.has_linux and "loam" in self.images:
+            self.run_linux()
+
+    def run_linux(self):
+        for case in linux.CASES:
+            if not self.wanted(case.name):
+                continue
+            self.note(f"loam: {case.name}")
+            try:
+                self.linux.append(linux.execute(self.machine, case, self.images["loam"],
+                                                ROOT / "out", self.out / "runs" / case.name))
+            except (machine.RunError, build.BuildError) as error:
+                self.problem(f"{case.name}: {error}")
 
     # ---- tables ----
 
@@ -201,7 +250,12 @@ class Bench:
             lines.append(self.extra_line(
                 "boot_2g", "hypervisor entry to first guest instruction, 2 GiB",
                 loam.get("boot_2g"), xen.get("boot_2g"), BOOT_GOAL, missed))
-        if self.wanted("boot_8g"):
+        if self.wanted("boot_2g") and loam.get("boot_bulk") is not None:
+            own = loam["boot_2g"] - loam["boot_bulk"]
+            lines.append([f"  of it clearing and copying the guest's RAM", f"{loam['boot_bulk']:,}",
+                          "-", "", ""])
+            lines.append(self.extra_line("boot_2g", "  the rest", own, None, BOOT_OWN_GOAL, missed))
+        if self.wanted("boot_8g") and "boot_8g" in EXTRA_ROWS[self.arch.name]:
             base = loam.get("boot_2g")
             goal = min(BOOT_GOAL, int(base * (1 + BOOT_GROWTH))) if base else BOOT_GOAL
             lines.append(self.extra_line("boot_8g", "the same with 8 GiB", loam.get("boot_8g"),
@@ -223,8 +277,8 @@ class Bench:
         return lines, missed
 
     def print_tables(self):
-        print(f"\nInstructions (system-register accesses) at EL2 per operation; CPU "
-              f"{self.options.cpu}, GICv3, {self.options.iterations} samples a row\n")
+        print(f"\nInstructions (system-register accesses) at {self.arch.level_name} per operation; "
+              f"{self.arch.name}, CPU {self.options.cpu}, {self.options.iterations} samples a row\n")
         operations, missed = self.operation_lines()
         if operations:
             print(report.table(["operation", "floor", "Loam, median", "Loam, max",
@@ -233,7 +287,21 @@ class Bench:
         if extras:
             print()
             print(report.table(["boot and size", "Loam", "Xen 4.17", "goal", "met"], extras))
+        self.print_firmware()
+        for result in self.linux:
+            print()
+            print(linux.text(result, self.arch))
+            missed_extra += [result.case.name] if linux.misses(result) else []
         return list(dict.fromkeys(missed + missed_extra))
+
+    def print_firmware(self):
+        """Rows in which the firmware works too: its instructions are not in the table."""
+        called = [(row.title, self.measured["loam"][row.name].firmware) for row in self.rows
+                  if row.name in self.measured["loam"]]
+        for title, insn in called:
+            if insn != 0:
+                print(f"\nfirmware, beside this: {insn:,} in {title}", end="")
+        print()
 
     def write_json(self, missed):
         data = {
@@ -252,25 +320,34 @@ class Bench:
         self.options.json.write_text(json.dumps(data, indent=1) + "\n")
 
 
-def parse_arguments(rows):
-    names = [row.name for row in rows] + list(EXTRA_ROWS)
+def chosen_arch():
+    """--arch first: it says which rows there are."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--arch", choices=list(arch.ARCHES), default="arm64")
+    return arch.ARCHES[parser.parse_known_args()[0].arch]
+
+
+def parse_arguments(chosen, rows):
+    names = [row.name for row in rows] + list(EXTRA_ROWS[chosen.name])
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="rows: " + " ".join(names))
+    parser.add_argument("--arch", choices=list(arch.ARCHES), default="arm64",
+                        help="of the machine [%(default)s]")
     parser.add_argument("--only", metavar="ROW", action="append", default=[], choices=names,
                         help="measure this row only (may be repeated)")
     parser.add_argument("--loam", metavar="IMAGE", type=pathlib.Path,
-                        default=ROOT / "out/arm64/loam", help="Loam's image [%(default)s]")
+                        default=ROOT / f"out/{chosen.name}/loam", help="Loam's image [%(default)s]")
     parser.add_argument("--xen", metavar="IMAGE", type=pathlib.Path,
                         help="another Xen image instead of Debian's 4.17")
     parser.add_argument("--no-loam", action="store_true", help="do not run Loam")
     parser.add_argument("--no-xen", action="store_true", help="do not fetch or run Xen")
-    parser.add_argument("--cpu", default="max", help="QEMU's CPU model [%(default)s]")
+    parser.add_argument("--cpu", default=chosen.cpu, help="QEMU's CPU model [%(default)s]")
     parser.add_argument("--iterations", metavar="N", type=int, default=64,
                         help="samples per row [%(default)s]")
     parser.add_argument("--timeout", metavar="SECONDS", type=int, default=120,
                         help="limit of one emulator run [%(default)s]")
-    parser.add_argument("--out", metavar="DIR", type=pathlib.Path, default=ROOT / "out/bench",
+    parser.add_argument("--out", metavar="DIR", type=pathlib.Path, default=ROOT / "out" / ("bench" if chosen is arch.ARM64 else f"bench-{chosen.name}"),
                         help="where builds and logs go [%(default)s]")
     parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="also write JSON there")
     parser.add_argument("--check", action="store_true",
@@ -280,12 +357,16 @@ def parse_arguments(rows):
                              "and one sample's path")
     parser.add_argument("--elf", metavar="FILE", type=pathlib.Path,
                         help="Loam's ELF file for --profile [IMAGE.elf]")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.arch = chosen
+    options.no_xen |= chosen is not arch.ARM64  # Xen 4.17 runs no guests on others
+    return options
 
 
 def main():
-    rows = report.read_rows(HERE / "rows.tbl")
-    options = parse_arguments(rows)
+    chosen = chosen_arch()
+    rows = report.read_rows(HERE / f"rows-{chosen.name}.tbl")
+    options = parse_arguments(chosen, rows)
     bench = Bench(options, rows)
     try:
         bench.prepare()

@@ -9,35 +9,13 @@
 #ifndef BENCH_GUEST_H
 #define BENCH_GUEST_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "rows.h"
+#include "../guest/common.h"
 
 /* No symbol is reached through a table of addresses: the image is not relocated. */
 #pragma GCC visibility push(hidden)
 
-/* ---- markers for the plugin: see ../plugin/count.c ---- */
-
+/* A marker for the plugin: see ../plugin/count.c. */
 #define MARK(payload) __asm__ volatile(".inst %c0" ::"i"(0xd280001f | ((payload) << 5)) : "memory")
-#define INTERVAL_BEGIN(row) MARK(0x1000 | (row))
-#define INTERVAL_END(row) MARK(0x2000 | (row))
-#define ASYNC_BEGIN(row) MARK(0x6000 | (row))
-#define MARK_REPORT() MARK(0x3000)
-#define MARK_ABANDON() MARK(0x7000)
-
-/* Runs `op` cfg.iterations times, each between two markers, and then `check`. */
-#define MEASURE(row, op, check) \
-    do { \
-        for (unsigned int i_ = 0; i_ < cfg.iterations; i_++) { \
-            INTERVAL_BEGIN(row); \
-            op; \
-            INTERVAL_END(row); \
-            check; \
-        } \
-    } while (0)
-
 /* ---- registers ---- */
 
 #define STRINGIFY(x) #x
@@ -80,7 +58,7 @@ static inline void mmio_write32(uint64_t address, uint32_t value)
     __asm__ volatile("str %w0, [%1]" ::"r"(value), "r"(address) : "memory");
 }
 
-/* ---- the machine and what to do: fdt.c ---- */
+/* ---- the machine: machine.c ---- */
 
 #define MAX_CPUS 8
 
@@ -94,35 +72,7 @@ struct machine {
     uint64_t mpidr[MAX_CPUS];
 };
 
-struct config {
-    char run[16]; /* bootargs run=NAME */
-    char seed; /* bootargs seed=X: tells two guests of one run apart */
-    unsigned int iterations; /* bootargs n=NUM */
-};
-
 extern struct machine machine;
-extern struct config cfg;
-
-bool string_equal(const char *a, const char *b);
-
-/* Fills `machine` and `cfg` from the device tree; false when it is not one. */
-bool fdt_scan(const uint8_t *fdt);
-
-/* ---- output and verdict: console.c ---- */
-
-void print_string(const char *s);
-void print_number(uint64_t n);
-void print_hex(uint64_t n);
-void print_flush(void);
-
-/* One line "bench: FAIL what: got G, expected E"; counted. */
-void fail(const char *what, uint64_t got, uint64_t expected);
-
-/* Fails unless got == expected. */
-void expect(const char *what, uint64_t got, uint64_t expected);
-
-/* Prints the verdict, has the report written and switches this domain off. */
-void guest_finish(void) __attribute__((noreturn));
 
 /* ---- interrupts, timer, faults: irq.c ---- */
 

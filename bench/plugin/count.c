@@ -1,26 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * count: a QEMU TCG plugin that counts what each exception level executes between guest markers.
+ * count: a QEMU TCG plugin that counts what each level of privilege executes between guest markers.
  *
  * Unit of counting: a *segment*, a run of instructions of one translated block in which only the
  * last can leave the block (a memory access, a system instruction, a branch) and only the first can
  * be a marker. One callback in front of it adds the segment's precomputed event counts, so a fault
- * or a marker in the middle of a block never miscounts. QEMU never shares a block between exception
- * levels, so the level read from PSTATE at translation holds for all of it.
+ * or a marker in the middle of a block never miscounts. QEMU never shares a block between levels,
+ * so the level read from the registers at translation holds for all of it.
  *
  * No inline operations are used: QEMU 10.0 mishandles them for the second and later vCPU when one
  * host thread runs all vCPUs. That one thread (-accel tcg,thread=single) is required: the counters
  * are plain globals shared by all vCPUs.
  *
- * Markers are `movz xzr, #payload`, which changes nothing on any processor:
+ * A trap is the first segment at a level after any below it. Where the target names a vector and a
+ * cause, traps are counted by cause and detail too, and instructions up to the next trap with them.
+ *
+ * Markers are instructions that change nothing on any processor, with a 16-bit payload (target_*.c
+ * say which):
  *   1iii begin interval iii             2iii end interval iii
  *   6iii begin asynchronous interval iii, closing any other that is open unmeasured
  *   5000 end the open asynchronous interval, if there is one
  *   8iii end asynchronous interval iii; another one open is dropped and counted as stray
  *   4iii point iii on the timeline      7000 abandon all open intervals
- *   3000 write the report
+ *   3000 write the report; nothing is counted any more
+ * The first segment of any guest is point 0 by itself: most guests have no markers.
  *
- * Arguments: out=FILE, profile=EL (executed blocks of that level with their addresses),
+ * Arguments: out=FILE, profile=LEVEL (executed blocks of that level with their addresses),
  * interval=ID (profile only while interval ID is open, and give the path of its last sample, block
  * by block). README.md describes the report.
  */
@@ -31,13 +36,13 @@
 #include <unistd.h>
 
 #include "qemu_api.h"
+#include "target.h"
 
-enum { NR_EL = 4, NR_IDS = 4096, MAX_SAMPLES = 4096, MAX_POINTS = 1024, MAX_PATH = 65536 };
-
-enum event { INSN, SYSREG, SYSOP, TLBI, BARRIER, LOAD, STORE, ATOMIC, ERET, NR_EVENTS };
+enum { NR_IDS = 4096, MAX_SAMPLES = 4096, MAX_POINTS = 1024, MAX_PATH = 65536 };
+enum { MAX_VCPUS = 64, MAX_TRAP_KINDS = 1024 };
 
 static const char *const event_name[NR_EVENTS] = {
-    "insn", "sysreg", "sysop", "tlbi", "barrier", "load", "store", "atomic", "eret",
+    "insn", "sysreg", "sysop", "tlbi", "barrier", "load", "store", "atomic", "eret", "trap",
 };
 
 /* The top four bits of a marker's payload. */
@@ -53,15 +58,31 @@ enum marker {
 };
 
 struct counts {
-    uint64_t n[NR_EL][NR_EVENTS];
+    uint64_t n[MAX_LEVELS][NR_EVENTS];
 };
 
 struct segment {
     uint64_t vaddr;
     uint64_t runs; /* while the profile is on */
     uint16_t n[NR_EVENTS];
-    uint8_t el;
+    uint16_t bytes;
+    uint8_t level;
     struct segment *next;
+};
+
+/* Traps into one level with one cause and detail. */
+struct trap_kind {
+    unsigned int level;
+    uint64_t cause;
+    uint64_t detail;
+    uint64_t times;
+    uint64_t insns; /* executed at that level until its next trap */
+};
+
+struct vcpu {
+    unsigned int level; /* of the last segment */
+    uint32_t left; /* a bit for each level that a level below it ran after */
+    struct trap_kind *trap[MAX_LEVELS]; /* latest, if it was told apart */
 };
 
 struct interval {
@@ -87,12 +108,18 @@ static struct segment *segments;
 static bool reported; /* a guest asked for the report: the exit must not change it */
 
 static FILE *out;
-static int profile_el = -1;
+static int profile_level = -1;
 static int profile_interval = -1;
 static struct segment *path[MAX_PATH]; /* of the profiled interval's latest sample */
 static unsigned int path_length;
-static struct qemu_plugin_register *pstate;
-static struct glib_byte_array *pstate_bytes;
+static const struct target *target;
+static const struct qemu_plugin_reg_descriptor *registers;
+static unsigned int nr_registers;
+static struct qemu_plugin_register *level_register;
+static struct glib_byte_array *register_bytes;
+static struct vcpu vcpus[MAX_VCPUS];
+static struct trap_kind trap_kinds[MAX_TRAP_KINDS];
+static unsigned int nr_trap_kinds;
 
 PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_API;
 
@@ -100,9 +127,9 @@ PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_API;
 
 static void write_counts(const struct counts *c)
 {
-    for (int el = 0; el < NR_EL; el++) {
+    for (unsigned int l = 0; l < target->nr_levels; l++) {
         for (int e = 0; e < NR_EVENTS; e++) {
-            fprintf(out, " %" PRIu64, c->n[el][e]);
+            fprintf(out, " %" PRIu64, c->n[l][e]);
         }
     }
     fputc('\n', out);
@@ -116,6 +143,15 @@ static void write_interval(unsigned int id, const struct interval *iv)
     for (unsigned int i = 0; i < iv->nr_samples; i++) {
         fprintf(out, "sample %u", id);
         write_counts(&iv->samples[i]);
+    }
+}
+
+static void write_traps(void)
+{
+    for (unsigned int i = 0; i < nr_trap_kinds; i++) {
+        const struct trap_kind *k = &trap_kinds[i];
+        fprintf(out, "trap %u 0x%" PRIx64 " 0x%" PRIx64 " %" PRIu64 " %" PRIu64 "\n", k->level,
+                k->cause, k->detail, k->times, k->insns);
     }
 }
 
@@ -139,13 +175,16 @@ static void write_report(void)
     }
     fputs("total", out);
     write_counts(&now);
+    write_traps();
     for (const struct segment *s = segments; s != NULL; s = s->next) {
         if (s->runs != 0) {
-            fprintf(out, "block 0x%" PRIx64 " %u %" PRIu64 "\n", s->vaddr, s->n[INSN], s->runs);
+            fprintf(out, "block 0x%" PRIx64 " %u %u %" PRIu64 "\n", s->vaddr, s->bytes, s->n[INSN],
+                    s->runs);
         }
     }
     for (unsigned int i = 0; i < path_length; i++) {
-        fprintf(out, "path 0x%" PRIx64 " %u\n", path[i]->vaddr, path[i]->n[INSN]);
+        fprintf(out, "path 0x%" PRIx64 " %u %u\n", path[i]->vaddr, path[i]->bytes,
+                path[i]->n[INSN]);
     }
     fputs("end\n", out);
     fflush(out);
@@ -177,9 +216,9 @@ static void interval_end(unsigned int id)
         return;
     }
     struct counts *c = &iv->samples[iv->nr_samples++];
-    for (int el = 0; el < NR_EL; el++) {
+    for (unsigned int l = 0; l < target->nr_levels; l++) {
         for (int e = 0; e < NR_EVENTS; e++) {
-            c->n[el][e] = now.n[el][e] - iv->start.n[el][e];
+            c->n[l][e] = now.n[l][e] - iv->start.n[l][e];
         }
     }
 }
@@ -261,78 +300,135 @@ static void on_marker(unsigned int vcpu, void *opaque)
     }
 }
 
-/* ---- decoding: Arm DDI 0487 C4.1, only as far as events need it ---- */
+/* ---- registers ---- */
 
-static unsigned int marker_payload(uint32_t w)
+static void give_up(const char *what, const char *which)
 {
-    bool is_movz_xzr = (w & 0xffe0001fu) == 0xd280001fu;
-
-    return is_movz_xzr ? (w >> 5) & 0xffff : 0;
+    fprintf(stderr, "count: %s %s\n", what, which);
+    exit(1);
 }
 
-static bool is_memory_access(uint32_t w) { return (w & 0x0a000000u) == 0x08000000u; }
-
-static bool is_atomic(uint32_t w)
+static struct qemu_plugin_register *register_find(const char *name)
 {
-    bool exclusive_or_cas = (w & 0x3f000000u) == 0x08000000u && (w & 0x00a00000u) != 0x00800000u;
-    bool lse = (w & 0x3b200c00u) == 0x38200000u;
-
-    return exclusive_or_cas || lse;
+    for (unsigned int i = 0; i < nr_registers; i++) {
+        if (strcmp(registers[i].name, name) == 0) {
+            return registers[i].handle;
+        }
+    }
+    return NULL;
 }
 
-/* opc of the register forms (bits 23:22) is 0, and 2 for a 128-bit vector store; L otherwise. */
-static bool is_store(uint32_t w)
+/* Of the vCPU that runs, little-endian; its upper bytes are 0 if it is shorter. */
+static uint64_t register_read(struct qemu_plugin_register *r, const char *name)
 {
-    bool register_form = (w & 0x38000000u) == 0x38000000u;
-    bool vector = (w & 0x04000000u) != 0;
-    unsigned int opc = (w >> 22) & 3;
+    uint64_t value = 0;
 
-    if (register_form) {
-        return opc == 0 || (vector && opc == 2);
+    g_byte_array_set_size(register_bytes, 0);
+    if (r == NULL || qemu_plugin_read_register(r, register_bytes) <= 0) {
+        give_up("cannot read register", name);
     }
-    return (w & 0x3b000000u) != 0x18000000u && (opc & 1) == 0;
+    memcpy(&value, register_bytes->data,
+           register_bytes->len < sizeof(value) ? register_bytes->len : sizeof(value));
+    return value;
 }
 
-static bool is_system(uint32_t w)
+static uint64_t register_named(const char *name)
 {
-    return (w & 0xff000000u) == 0xd5000000u || (w & 0xff000000u) == 0xd4000000u;
+    return register_read(register_find(name), name);
 }
 
-/* The event an instruction is besides INSN; INSN for none. */
-static enum event classify(uint32_t w)
+static unsigned int current_level(void)
 {
-    if ((w & 0xffd00000u) == 0xd5100000u) { /* MRS, MSR (register) */
-        return SYSREG;
+    uint64_t value = register_read(level_register, target->level_register);
+
+    return (unsigned int)(value >> target->level_shift) & target->level_mask;
+}
+
+/* ---- traps ---- */
+
+static struct trap_kind *trap_kind_find(unsigned int level, uint64_t cause, uint64_t detail)
+{
+    for (unsigned int i = 0; i < nr_trap_kinds; i++) {
+        struct trap_kind *k = &trap_kinds[i];
+        if (k->level == level && k->cause == cause && k->detail == detail) {
+            return k;
+        }
     }
-    if ((w & 0xffd80000u) == 0xd5080000u) { /* SYS, SYSL: TLBI is CRn 8 and 9 */
-        return ((w >> 12) & 14) == 8 ? TLBI : SYSOP;
+    if (nr_trap_kinds == MAX_TRAP_KINDS) {
+        give_up("too many kinds of traps at level", level == target->hypervisor ? "2" : "3");
     }
-    if ((w & 0xfffff01fu) == 0xd503301fu) { /* DSB, DMB, ISB, SB, CLREX */
-        return BARRIER;
+    trap_kinds[nr_trap_kinds] = (struct trap_kind){ .level = level, .cause = cause };
+    trap_kinds[nr_trap_kinds].detail = detail;
+    return &trap_kinds[nr_trap_kinds++];
+}
+
+/* In front of a vector's first segment: registers can be read here only. */
+static void on_vector(unsigned int vcpu, void *opaque)
+{
+    const struct segment *s = opaque;
+    const struct trap_level *t = &target->trap[s->level];
+    uint64_t detail = 0;
+
+    if (!(vcpus[vcpu].left & 1u << s->level)) {
+        return;
     }
-    if ((w & 0xfffffbffu) == 0xd69f03e0u || (w & 0xfffffbffu) == 0xd69f0bffu) {
-        return ERET;
+    uint64_t cause = register_named(t->cause);
+    if (cause < NR_CAUSES && t->detail[cause].name != NULL) {
+        detail = register_named(t->detail[cause].name) & t->detail[cause].mask;
     }
-    if (is_memory_access(w)) {
-        return is_atomic(w) ? ATOMIC : is_store(w) ? STORE : LOAD;
+    struct trap_kind *k = trap_kind_find(s->level, cause, detail);
+    k->times++;
+    vcpus[vcpu].trap[s->level] = k;
+}
+
+static bool is_vector(uint64_t vaddr, unsigned int level)
+{
+    const char *name = target->trap[level].vector;
+
+    return name != NULL && (register_named(name) & ~3ull) == vaddr;
+}
+
+/* The level changes with this segment. */
+static void level_change(unsigned int vcpu, const struct segment *s)
+{
+    struct vcpu *v = &vcpus[vcpu];
+    uint32_t bit = 1u << s->level;
+
+    if (v->left & bit) {
+        now.n[s->level][TRAP]++;
     }
-    return INSN;
+    v->left &= ~bit;
+    for (unsigned int l = 0; l < target->nr_levels; l++) {
+        if (target->below[l] & bit) {
+            v->left |= 1u << l;
+            v->trap[l] = NULL;
+        }
+    }
+    if (nr_points == 0 && (target->guests & bit)) {
+        point_add(0, vcpu);
+    }
+    v->level = s->level;
 }
 
 /* ---- instrumentation ---- */
 
 static bool profiling(const struct segment *s)
 {
-    return s->el == profile_el && (profile_interval < 0 || intervals[profile_interval].open);
+    return s->level == profile_level && (profile_interval < 0 || intervals[profile_interval].open);
 }
 
 static void on_segment(unsigned int vcpu, void *opaque)
 {
     struct segment *s = opaque;
 
-    (void)vcpu;
+    if (s->level != vcpus[vcpu].level) {
+        level_change(vcpu, s);
+    }
     for (int e = 0; e < NR_EVENTS; e++) {
-        now.n[s->el][e] += s->n[e];
+        now.n[s->level][e] += s->n[e];
+    }
+    if (vcpus[vcpu].trap[s->level] != NULL) {
+        vcpus[vcpu].trap[s->level]->insns += s->n[INSN];
     }
     if (profiling(s)) {
         s->runs++;
@@ -342,17 +438,7 @@ static void on_segment(unsigned int vcpu, void *opaque)
     }
 }
 
-static unsigned int current_el(void)
-{
-    g_byte_array_set_size(pstate_bytes, 0);
-    if (pstate == NULL || qemu_plugin_read_register(pstate, pstate_bytes) < 4) {
-        fputs("count: cannot read PSTATE, the levels are unknown\n", stderr);
-        exit(1);
-    }
-    return (pstate_bytes->data[0] >> 2) & 3;
-}
-
-static struct segment *segment_create(struct qemu_plugin_insn *insn, unsigned int el)
+static struct segment *segment_create(struct qemu_plugin_insn *insn, unsigned int level)
 {
     struct segment *s = calloc(1, sizeof(*s));
 
@@ -361,15 +447,32 @@ static struct segment *segment_create(struct qemu_plugin_insn *insn, unsigned in
         exit(1);
     }
     s->vaddr = qemu_plugin_insn_vaddr(insn);
-    s->el = (uint8_t)el;
+    s->level = (uint8_t)level;
     s->next = segments;
     segments = s;
     return s;
 }
 
+/* Starts a segment; what has to see the counts before it is registered first. */
+static struct segment *segment_begin(struct qemu_plugin_insn *insn, unsigned int level,
+                                     unsigned int payload, bool is_first)
+{
+    struct segment *s = segment_create(insn, level);
+
+    if (payload != 0) {
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, on_marker, QEMU_PLUGIN_CB_NO_REGS,
+                                               (void *)(uintptr_t)payload);
+    }
+    if (is_first && is_vector(s->vaddr, level)) {
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, on_vector, QEMU_PLUGIN_CB_R_REGS, s);
+    }
+    qemu_plugin_register_vcpu_insn_exec_cb(insn, on_segment, QEMU_PLUGIN_CB_NO_REGS, s);
+    return s;
+}
+
 static void on_translate(uint64_t id, struct qemu_plugin_tb *tb)
 {
-    unsigned int el = current_el();
+    unsigned int level = current_level();
     struct segment *s = NULL;
 
     (void)id;
@@ -377,23 +480,18 @@ static void on_translate(uint64_t id, struct qemu_plugin_tb *tb)
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
         uint32_t w = 0;
 
-        qemu_plugin_insn_data(insn, &w, sizeof(w));
-        unsigned int payload = marker_payload(w);
-        if (payload != 0) {
-            /* registered before the segment's own callback: the marker sees the counts before it */
-            qemu_plugin_register_vcpu_insn_exec_cb(insn, on_marker, QEMU_PLUGIN_CB_NO_REGS,
-                                                   (void *)(uintptr_t)payload);
-        }
+        size_t bytes = qemu_plugin_insn_data(insn, &w, sizeof(w));
+        unsigned int payload = target->marker(w);
         if (s == NULL || payload != 0) {
-            s = segment_create(insn, el);
-            qemu_plugin_register_vcpu_insn_exec_cb(insn, on_segment, QEMU_PLUGIN_CB_NO_REGS, s);
+            s = segment_begin(insn, level, payload, i == 0);
         }
-        enum event e = classify(w);
+        enum event e = target->classify(w);
+        s->bytes += (uint16_t)bytes;
         s->n[INSN]++;
         if (e != INSN) {
             s->n[e]++;
         }
-        if (is_memory_access(w) || is_system(w)) {
+        if (target->may_leave(w)) {
             s = NULL;
         }
     }
@@ -402,17 +500,16 @@ static void on_translate(uint64_t id, struct qemu_plugin_tb *tb)
 static void on_vcpu_init(uint64_t id, unsigned int vcpu)
 {
     (void)id;
-    (void)vcpu;
-    if (pstate != NULL) {
+    if (vcpu >= MAX_VCPUS) {
+        give_up("too many CPUs", "");
+    }
+    if (registers != NULL) {
         return;
     }
-    const struct glib_array *regs = qemu_plugin_get_registers();
-    const struct qemu_plugin_reg_descriptor *desc = (const void *)regs->data;
-    for (unsigned int i = 0; i < regs->len; i++) {
-        if (strcmp(desc[i].name, "cpsr") == 0) { /* gdb's name for PSTATE */
-            pstate = desc[i].handle;
-        }
-    }
+    const struct glib_array *found = qemu_plugin_get_registers();
+    registers = (const void *)found->data;
+    nr_registers = found->len;
+    level_register = register_find(target->level_register);
 }
 
 static void on_emulator_exit(uint64_t id, void *opaque)
@@ -431,14 +528,26 @@ static bool parse_argument(const char *arg)
         return out != NULL;
     }
     if (strncmp(arg, "profile=", 8) == 0) {
-        profile_el = atoi(arg + 8);
-        return profile_el >= 0 && profile_el < NR_EL;
+        profile_level = atoi(arg + 8);
+        return profile_level >= 0 && profile_level < MAX_LEVELS;
     }
     if (strncmp(arg, "interval=", 9) == 0) {
         profile_interval = atoi(arg + 9);
         return profile_interval >= 0 && profile_interval < NR_IDS;
     }
     return false;
+}
+
+static const struct target *target_find(const char *name)
+{
+    static const struct target *const all[] = { &target_arm64, &target_riscv64 };
+
+    for (unsigned int i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (strcmp(all[i]->name, name) == 0) {
+            return all[i];
+        }
+    }
+    return NULL;
 }
 
 PLUGIN_EXPORT int qemu_plugin_install(uint64_t id, const struct qemu_plugin_info *info, int argc,
@@ -452,11 +561,13 @@ int qemu_plugin_install(uint64_t id, const struct qemu_plugin_info *info, int ar
             return -1;
         }
     }
-    if (out == NULL || strcmp(info->target_name, "aarch64") != 0) {
-        fputs("count: needs out=FILE and an aarch64 target\n", stderr);
+    target = target_find(info->target_name);
+    if (out == NULL || target == NULL) {
+        fprintf(stderr, "count: needs out=FILE and a target that it knows, not %s\n",
+                info->target_name);
         return -1;
     }
-    pstate_bytes = g_byte_array_new();
+    register_bytes = g_byte_array_new();
     qemu_plugin_register_vcpu_init_cb(id, on_vcpu_init);
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
     qemu_plugin_register_atexit_cb(id, on_emulator_exit, NULL);

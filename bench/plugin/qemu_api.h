@@ -54,6 +54,7 @@ struct glib_byte_array {
 
 enum qemu_plugin_cb_flags {
     QEMU_PLUGIN_CB_NO_REGS = 0,
+    QEMU_PLUGIN_CB_R_REGS = 1,
 };
 
 struct glib_byte_array *g_byte_array_new(void);

@@ -40,8 +40,8 @@ el1:
     b       .
 
 /*
- * EXPECT 1 insn=16 sysreg=2 sysop=1 tlbi=1 barrier=2 load=2 store=2 atomic=1 eret=1
- * EXPECT 2 insn=15 sysreg=6 sysop=0 tlbi=0 barrier=0 load=1 store=0 atomic=0 eret=2
+ * EXPECT 1 insn=16 sysreg=2 sysop=1 tlbi=1 barrier=2 load=2 store=2 atomic=1 eret=1 trap=1
+ * EXPECT 2 insn=15 sysreg=6 sysop=0 tlbi=0 barrier=0 load=1 store=0 atomic=0 eret=2 trap=1
  */
 call:
     cmp     x1, #1

@@ -1,33 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds the machine and the boot arguments in the flattened device tree (Devicetree Specification
- * 0.4, chapter 5). Nothing about the machine is assumed but a GICv3: a node is judged when it ends,
- * since properties come in any order. `ranges` are taken as identity, as hypervisors write them.
+ * Finds the boot arguments in the flattened device tree (Devicetree Specification 0.4, chapter 5)
+ * and shows the architecture's machine_node() each node: when it ends, since properties come in any
+ * order. `ranges` are taken as identity, as hypervisors write them.
  */
-#include "guest.h"
+#include "fdt.h"
 
 enum { FDT_MAGIC = 0xd00dfeed, FDT_BEGIN = 1, FDT_END_NODE = 2, FDT_PROP = 3, FDT_NOP = 4 };
 enum { MAX_DEPTH = 8 };
 
-struct prop {
-    const uint8_t *value;
-    uint32_t length;
-};
-
-struct node {
-    bool is_chosen;
-    uint32_t address_cells; /* for its children */
-    uint32_t size_cells;
-    struct prop compatible;
-    struct prop reg;
-    struct prop interrupts;
-    struct prop device_type;
-};
-
-struct machine machine;
 struct config cfg;
 
-static uint32_t be32(const uint8_t *p)
+uint32_t be32(const uint8_t *p)
 {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
@@ -41,7 +25,7 @@ bool string_equal(const char *a, const char *b)
     return *a == *b;
 }
 
-static bool is_compatible(const struct node *n, const char *name)
+bool node_is_compatible(const struct node *n, const char *name)
 {
     const char *s = (const char *)n->compatible.value;
     const char *end = s + n->compatible.length;
@@ -56,8 +40,7 @@ static bool is_compatible(const struct node *n, const char *name)
     return false;
 }
 
-/* The address of the index-th entry of `reg`, under the parent's cell counts. */
-static uint64_t reg_address(const struct node *n, const struct node *parent, unsigned int index)
+uint64_t node_address(const struct node *n, const struct node *parent, unsigned int index)
 {
     uint32_t stride = 4 * (parent->address_cells + parent->size_cells);
     uint64_t address = 0;
@@ -71,33 +54,9 @@ static uint64_t reg_address(const struct node *n, const struct node *parent, uns
     return address;
 }
 
-/* arm,armv8-timer: three cells each for secure, non-secure, virtual; a PPI counts from INTID 16. */
-static void timer_node(const struct node *n)
+bool node_is_cpu(const struct node *n)
 {
-    if (n->interrupts.length >= 36) {
-        machine.vtimer = be32(n->interrupts.value + 28) + 16;
-    }
-}
-
-static void node_end(const struct node *n, const struct node *parent)
-{
-    if (is_compatible(n, "xen,xen")) {
-        machine.is_xen = true;
-    }
-    if (is_compatible(n, "arm,gic-v3") && machine.gicd == 0) {
-        machine.gicd = reg_address(n, parent, 0);
-        machine.gicr = reg_address(n, parent, 1);
-    }
-    if (is_compatible(n, "arm,pl011") || is_compatible(n, "arm,sbsa-uart")) {
-        machine.uart = reg_address(n, parent, 0);
-    }
-    if (is_compatible(n, "arm,armv8-timer")) {
-        timer_node(n);
-    }
-    if (n->device_type.value != NULL && string_equal((const char *)n->device_type.value, "cpu") &&
-        machine.nr_cpus < MAX_CPUS) {
-        machine.mpidr[machine.nr_cpus++] = reg_address(n, parent, 0);
-    }
+    return n->device_type.value != NULL && string_equal((const char *)n->device_type.value, "cpu");
 }
 
 /* The text after "key=" in a list of words, or NULL. */
@@ -154,6 +113,8 @@ static void property(struct node *n, const char *name, const uint8_t *value, uin
         n->interrupts = p;
     } else if (string_equal(name, "device_type")) {
         n->device_type = p;
+    } else if (string_equal(name, "timebase-frequency")) {
+        n->timebase = p;
     } else if (n->is_chosen && string_equal(name, "bootargs")) {
         bootargs_parse((const char *)value);
     }
@@ -188,7 +149,7 @@ bool fdt_scan(const uint8_t *fdt)
             p += 8 + length;
         } else if (token == FDT_END_NODE && depth > 0) {
             depth--;
-            node_end(&stack[depth], &stack[depth > 0 ? depth - 1 : 0]);
+            machine_node(&stack[depth], &stack[depth > 0 ? depth - 1 : 0]);
         } else if (token != FDT_NOP) {
             return depth == 0;
         }
