@@ -107,17 +107,17 @@ def compose(machine_, case, image, out, work):
     board.domains.append(loamdt.Domain(
         "dom1", ramdisk=str(build_ramdisk(machine_.arch, out, work)), cpus=1,
         bootargs="console={console} quiet"))
-    board.extra = [
-        *machine.DETERMINISTIC, "-monitor", "none",
-        "-plugin", f"file={machine_.plugin.resolve()},out={work / 'report.txt'}",
-    ]
     try:
         command = board.compose(str(work))
     except loamdt.BoardError as error:
         raise BuildError(str(error)) from error
     console = command.index("stdio,id=con,signal=off")
     command[console] = f"file,id=con,path={work / 'console.log'}"
-    return command
+    # Not as the board's own options: with those it asks QEMU for its tree, too.
+    return command + [
+        *machine.DETERMINISTIC, "-monitor", "none",
+        "-plugin", f"file={machine_.plugin.resolve()},out={work / 'report.txt'}",
+    ]
 
 
 def is_reported(path):

@@ -171,7 +171,7 @@ def table(header, rows):
 
 
 def count_text(insn, sysreg):
-    return f"{insn:,} ({sysreg})"
+    return f"{insn:,} ({sysreg})" if sysreg is not None else f"{insn:,}"
 
 
 def read_symbols(elf, nm):

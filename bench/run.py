@@ -9,6 +9,7 @@ repeatable; README.md in this directory explains them.
 """
 
 import argparse
+import dataclasses
 import json
 import pathlib
 import re
@@ -252,7 +253,7 @@ class Bench:
                 loam.get("boot_2g"), xen.get("boot_2g"), BOOT_GOAL, missed))
         if self.wanted("boot_2g") and loam.get("boot_bulk") is not None:
             own = loam["boot_2g"] - loam["boot_bulk"]
-            lines.append([f"  of it clearing and copying the guest's RAM", f"{loam['boot_bulk']:,}",
+            lines.append(["  of it clearing and copying the guest's RAM", f"{loam['boot_bulk']:,}",
                           "-", "", ""])
             lines.append(self.extra_line("boot_2g", "  the rest", own, None, BOOT_OWN_GOAL, missed))
         if self.wanted("boot_8g") and "boot_8g" in EXTRA_ROWS[self.arch.name]:
@@ -276,17 +277,23 @@ class Bench:
                                          xen.get("vcpu_kib"), VCPU_GOAL_KIB, missed, " KiB"))
         return lines, missed
 
+    def table(self, header, rows):
+        """Without a column for Xen if it cannot run here."""
+        keep = [self.arch is arch.ARM64 or "Xen" not in name for name in header]
+        cut = [[text for text, kept in zip(row, keep) if kept] for row in [header] + rows]
+        return report.table(cut[0], cut[1:])
+
     def print_tables(self):
         print(f"\nInstructions (system-register accesses) at {self.arch.level_name} per operation; "
               f"{self.arch.name}, CPU {self.options.cpu}, {self.options.iterations} samples a row\n")
         operations, missed = self.operation_lines()
         if operations:
-            print(report.table(["operation", "floor", "Loam, median", "Loam, max",
-                                "Xen 4.17, median", "goal", "met"], operations))
+            print(self.table(["operation", "floor", "Loam, median", "Loam, max",
+                              "Xen 4.17, median", "goal", "met"], operations))
         extras, missed_extra = self.extra_lines()
         if extras:
             print()
-            print(report.table(["boot and size", "Loam", "Xen 4.17", "goal", "met"], extras))
+            print(self.table(["boot and size", "Loam", "Xen 4.17", "goal", "met"], extras))
         self.print_firmware()
         for result in self.linux:
             print()
@@ -296,16 +303,16 @@ class Bench:
 
     def print_firmware(self):
         """Rows in which the firmware works too: its instructions are not in the table."""
-        called = [(row.title, self.measured["loam"][row.name].firmware) for row in self.rows
-                  if row.name in self.measured["loam"]]
-        for title, insn in called:
-            if insn != 0:
-                print(f"\nfirmware, beside this: {insn:,} in {title}", end="")
-        print()
+        called = [[row.title, f"{self.measured['loam'][row.name].firmware:,}"]
+                  for row in self.rows if row.name in self.measured["loam"]
+                  and self.measured["loam"][row.name].firmware != 0]
+        if called:
+            print()
+            print(report.table(["operations that call the firmware", "its instructions"], called))
 
     def write_json(self, missed):
         data = {
-            "cpu": self.options.cpu, "iterations": self.options.iterations,
+            "arch": self.arch.name, "cpu": self.options.cpu, "iterations": self.options.iterations,
             "operations": {
                 row.name: {
                     "title": row.title, "floor": row.floor, "goal": row.goal, "regs": row.regs,
@@ -314,6 +321,7 @@ class Bench:
                 } for row in self.rows if self.wanted(row.name)
             },
             "boot_and_size": self.extra,
+            "linux": [dataclasses.asdict(result) for result in self.linux],
             "image_bytes": {h: image.stat().st_size for h, image in self.images.items()},
             "missed": missed, "remarks": self.remarks, "problems": self.problems,
         }

@@ -7,7 +7,7 @@
  */
 #include "guest.h"
 
-enum { SPIN_MAX = 50000000, TIMER_US = 200, WAKE_US = 500 };
+enum { SPIN_MAX = 50000000, TIMER_US = 200, WAKE_US = 500, SETTLE_US = 5000 };
 enum { XENVER_VERSION = 0, XENVER_GET_FEATURES = 6, UNASSIGNED_HYPERCALL = 39 };
 enum { PLIC_PRIORITY_1 = 0x4, PLIC_ENABLE_0 = 0x2000, APLIC_DOMAINCFG = 0x0 };
 
@@ -109,6 +109,7 @@ void run_core(void)
     measure_registers();
     measure_unmapped();
     irq_unmask();
+    delay_us(SETTLE_US); /* what the hypervisor had left to do after it started this guest */
     measure_timer();
     measure_wake();
     if (machine.is_xen) {

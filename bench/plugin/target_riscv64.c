@@ -3,7 +3,7 @@
  * riscv64 for the counter: levels are QEMU's register "priv", the privilege with V as bit 2, so
  * 0 U, 1 HS, 3 M, 4 VU, 5 VS. A marker is `slti x0, x<kind>, id`, a HINT without effect that is
  * free for custom use (Unpriv. spec 2.9), with the payload's upper 4 and lower 12 bits. Decoding
- * follows the Unpriv. spec, chapters 34 and 27.8 (C), only as far as events need it.
+ * follows the Unpriv. spec (its listings of instructions), only as far as events need it.
  */
 #include "target.h"
 
