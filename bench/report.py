@@ -85,7 +85,8 @@ def read_report(path, arch):
         elif kind == "stray":
             report.strays[int(words[0])] = int(words[1])
         elif kind == "point":
-            report.points.append((int(words[0]), int(words[1]), level_counts(arch, events, words[2:])))
+            counts = level_counts(arch, events, words[2:])
+            report.points.append((int(words[0]), int(words[1]), counts))
         elif kind == "block":
             report.blocks.append((int(words[0], 16), *map(int, words[1:])))
         elif kind == "path":

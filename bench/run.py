@@ -33,7 +33,8 @@ MEMORY_LINE = r"mem: domain (\S+) uses (\d+) KiB, (\d+) KiB per vCPU"
 NO_PAUTH = "bench: FP live, no PAuth"
 EXTRA_ROWS = {
     "arm64": ("boot_2g", "boot_8g", "image", "memory"),
-    "riscv64": ("boot_2g", "image", "memory", "linux_plic", "linux_imsic"),
+    "riscv64": ("boot_2g", "image", "memory", "linux_plic", "linux_imsic", "linux_smp_plic",
+                "linux_smp_imsic"),
 }
 # Functions of the hypervisor that copy a guest's modules and clear its RAM.
 BULK = ("guest_phys_clear", "guest_phys_write", "copy_up", "copy_down", "memcpy", "memset")
@@ -206,9 +207,8 @@ class Bench:
             self.run_linux()
 
     def run_linux(self):
-        for case in linux.CASES:
-            if not self.wanted(case.name):
-                continue
+        named = [case for case in linux.CASES_NAMED if case.name in self.options.only]
+        for case in [case for case in linux.CASES if self.wanted(case.name)] + named:
             self.note(f"loam: {case.name}")
             try:
                 self.linux.append(linux.execute(self.machine, case, self.images["loam"],
@@ -284,10 +284,11 @@ class Bench:
         return report.table(cut[0], cut[1:])
 
     def print_tables(self):
-        print(f"\nInstructions (system-register accesses) at {self.arch.level_name} per operation; "
-              f"{self.arch.name}, CPU {self.options.cpu}, {self.options.iterations} samples a row\n")
         operations, missed = self.operation_lines()
         if operations:
+            print(f"\nInstructions (system-register accesses) at {self.arch.level_name} per "
+                  f"operation; {self.arch.name}, CPU {self.options.cpu}, "
+                  f"{self.options.iterations} samples a row\n")
             print(self.table(["operation", "floor", "Loam, median", "Loam, max",
                               "Xen 4.17, median", "goal", "met"], operations))
         extras, missed_extra = self.extra_lines()
@@ -355,7 +356,8 @@ def parse_arguments(chosen, rows):
                         help="samples per row [%(default)s]")
     parser.add_argument("--timeout", metavar="SECONDS", type=int, default=120,
                         help="limit of one emulator run [%(default)s]")
-    parser.add_argument("--out", metavar="DIR", type=pathlib.Path, default=ROOT / "out" / ("bench" if chosen is arch.ARM64 else f"bench-{chosen.name}"),
+    out = "bench" if chosen is arch.ARM64 else f"bench-{chosen.name}"
+    parser.add_argument("--out", metavar="DIR", type=pathlib.Path, default=ROOT / "out" / out,
                         help="where builds and logs go [%(default)s]")
     parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="also write JSON there")
     parser.add_argument("--check", action="store_true",
