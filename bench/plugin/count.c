@@ -22,8 +22,9 @@
  *   5000 end the open asynchronous interval, if there is one
  *   8iii end asynchronous interval iii; another one open is dropped and counted as stray
  *   4iii point iii on the timeline      7000 abandon all open intervals
- *   3000 write the report; nothing is counted any more
- * The first segment of any guest is point 0 by itself: most guests have no markers.
+ *   3000 write the report; the emulator's exit does not write another
+ * The first segment of any guest is point 0 by itself, if no marker came before: most guests have
+ * none.
  *
  * Arguments: out=FILE, profile=LEVEL (executed blocks of that level with their addresses),
  * interval=ID (profile only while interval ID is open, and give the path of its last sample, block
