@@ -62,8 +62,9 @@ def test_number_of_cpus(machine, cpus):
 
 @both
 def test_debian_on_eight_cpus(machine):
+    """A minute on two cores: the emulator's CPUs wait for each other."""
     m = machine(guest("dom1", cpus=8), cpus=8)
-    m.ready()
+    m.ready(timeout=300)
     assert m.command("dom1", "nproc") == ["8"]
 
 
