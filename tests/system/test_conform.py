@@ -7,20 +7,18 @@ import pytest
 
 from loam import HOST, OUT
 
-# architecture, settings of its machine
-MACHINES = [
-    ("arm64", {"cpu": "max"}),
-    ("arm64", {"cpu": "cortex-a72"}),
-    ("arm64", {"cpus": 1}),
-    ("riscv64", {"aia": "none"}),
-    ("riscv64", {"cpu": "rv64,sstc=off"}),
-    ("riscv64", {"aia": "aplic-imsic", "aia_guests": 3}),
-]
+# name -> architecture, settings of its machine
+MACHINES = {
+    "max": ("arm64", {"cpu": "max"}),
+    "cortex-a72": ("arm64", {"cpu": "cortex-a72"}),
+    "one-cpu": ("arm64", {"cpus": 1}),
+    "plic": ("riscv64", {"aia": "none"}),
+    "no-sstc": ("riscv64", {"cpu": "rv64,sstc=off"}),
+    "imsic": ("riscv64", {"aia": "aplic-imsic", "aia_guests": 3}),
+}
 
 
-@pytest.mark.parametrize(
-    "arch,settings", MACHINES, ids=["-".join(map(str, [a, *s.values()])) for a, s in MACHINES]
-)
+@pytest.mark.parametrize("arch,settings", MACHINES.values(), ids=MACHINES)
 def test_contract(machine, arch, settings):
     image = os.path.join(OUT, f"{arch}-selftest", "loam")
     m = machine(hypervisor=image, **{"cpus": 3, **settings})
