@@ -130,9 +130,12 @@ void cpu_init(struct pcpu *p)
     csr_write(htimedelta, 0);
     csr_write(hcounteren, HCOUNTEREN);
     csr_write(scounteren, 0);
-    /* Guests may order devices, manage caches, use Svpbmt, Svadu, their own timer. */
-    csr_write(CSR_HENVCFG,
-              ENVCFG_CBIE | ENVCFG_CBCFE | ENVCFG_CBZE | ENVCFG_ADUE | ENVCFG_PBMTE | ENVCFG_STCE);
+    /*
+     * Guests may manage caches, use Svpbmt, Svadu, their own timer. What was cleared for
+     * them may still be in a cache only: a plain invalidation would bring back what was there.
+     */
+    csr_write(CSR_HENVCFG, ENVCFG_CBIE_FLUSH | ENVCFG_CBCFE | ENVCFG_CBZE | ENVCFG_ADUE |
+                               ENVCFG_PBMTE | ENVCFG_STCE);
     if (host->has_smstateen) {
         csr_write(CSR_HSTATEEN0, HSTATEEN0);
     }

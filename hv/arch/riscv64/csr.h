@@ -72,7 +72,7 @@
 #define HGATP_VMID_MASK UINT64_C(0x3fff)
 
 #define ENVCFG_FIOM BIT(0)
-#define ENVCFG_CBIE (UINT64_C(3) << 4)
+#define ENVCFG_CBIE_FLUSH (UINT64_C(1) << 4) /* cbo.inval writes back first */
 #define ENVCFG_CBCFE BIT(6)
 #define ENVCFG_CBZE BIT(7)
 #define ENVCFG_ADUE BIT(61)
