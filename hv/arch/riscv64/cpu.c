@@ -29,7 +29,6 @@
  */
 #define HEDELEG 0xb1ff
 #define HIDELEG (HIP_VSSIP | HIP_VSTIP | HIP_VSEIP)
-#define HCOUNTEREN 7 /* cycle, time, instret: Zicntr, which guests are told of */
 /* Smstateen: AIA state, indirect access, senvcfg. */
 #define HSTATEEN0 (BIT(63) | BIT(62) | BIT(60) | BIT(59) | BIT(58))
 
@@ -128,7 +127,7 @@ void cpu_init(struct pcpu *p)
     csr_write(hvip, 0);
     csr_write(hgatp, 0);
     csr_write(htimedelta, 0);
-    csr_write(hcounteren, HCOUNTEREN);
+    csr_write(hcounteren, COUNTEREN); /* Zicntr, which guests are told of */
     csr_write(scounteren, 0);
     /*
      * Guests may manage caches, use Svpbmt, Svadu, their own timer. What was cleared for

@@ -71,6 +71,8 @@
 #define HGATP_VMID_SHIFT 44
 #define HGATP_VMID_MASK UINT64_C(0x3fff)
 
+#define COUNTEREN 7 /* hcounteren, scounteren: cycle, time, instret */
+
 #define ENVCFG_FIOM BIT(0)
 #define ENVCFG_CBIE_FLUSH (UINT64_C(1) << 4) /* cbo.inval writes back first */
 #define ENVCFG_CBCFE BIT(6)

@@ -75,6 +75,8 @@ void arch_vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t arg)
     v->arch.pc = entry;
     v->arch.hstatus = HSTATUS_GUEST;
     v->arch.sstatus = SSTATUS_SPP;
+    /* As firmware leaves it: kernels without a driver for the PMU never write it. */
+    v->arch.vs.counteren = COUNTEREN;
     v->arch.hvip = 0;
     v->arch.timecmp = UINT64_MAX;
     atomic_fetch_and(&v->arch.lines, ~(uint64_t)HIP_VSTIP);
