@@ -73,6 +73,9 @@
 
 #define COUNTEREN 7 /* hcounteren, scounteren: cycle, time, instret */
 
+/* Identity 9, a supervisor external interrupt, of the lowest priority (AIA ch. 6.3). */
+#define HVICTL_EXTERNAL (UINT64_C(9) << 16 | 255)
+
 #define ENVCFG_FIOM BIT(0)
 #define ENVCFG_CBIE_FLUSH (UINT64_C(1) << 4) /* cbo.inval writes back first */
 #define ENVCFG_CBCFE BIT(6)

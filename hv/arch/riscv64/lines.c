@@ -30,6 +30,7 @@ static void apply(struct vcpu *v)
         v->arch.hvip = lines;
         csr_clear(hvip, LEVELS);
         csr_set(hvip, lines);
+        vintc_external(v, lines & HIP_VSEIP);
     }
     if (unlikely(atomic_load_relaxed(&v->arch.soft) != 0)) {
         (void)atomic_exchange(&v->arch.soft, 0);

@@ -97,12 +97,31 @@ void vintc_vcpu_fini(struct vcpu *v)
     }
 }
 
+/*
+ * A guest with an interrupt file asks stopi what to take. Without a guest file of the hart
+ * (VGEIN = 0) it may be told of VSEIP in two ways, by hvictl or by that bit alone
+ * (AIA ch. 6.3). QEMU 10.0 knows only the first: stopi would be 0, and the interrupt taken
+ * again and again.
+ */
+static void tell_external(const struct vcpu *v, bool level)
+{
+    csr_write(CSR_HVICTL, level && v->arch.vintc.aia != NULL ? HVICTL_EXTERNAL : 0);
+}
+
+void vintc_external(struct vcpu *v, bool level)
+{
+    if (v->arch.vintc.aia != NULL) {
+        tell_external(v, level);
+    }
+}
+
 void vintc_load(struct vcpu *v, struct pcpu *p)
 {
     struct vintc *vi = v->domain->arch.vintc;
 
     if (p->arch.host->has_ssaia) {
         csr_write(CSR_VSISELECT, v->arch.vintc.select);
+        tell_external(v, v->arch.hvip & HIP_VSEIP);
     }
     if (vi != NULL && vi->ops->load != NULL) {
         vi->ops->load(v, p);

@@ -71,6 +71,8 @@ void vintc_save(struct vcpu *v, struct pcpu *p);
  * which changes hstatus.VGEIN.
  */
 void vintc_sync(struct vcpu *v, struct pcpu *p);
+/* hip.VSEIP of v, loaded on this CPU, has become `level`: stopi shall tell the guest. */
+void vintc_external(struct vcpu *v, bool level);
 /* v, loaded on this CPU, waits and nothing is pending: an interrupt shall wake it. */
 void vintc_wait(struct vcpu *v);
 
