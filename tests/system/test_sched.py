@@ -61,7 +61,6 @@ def eventually(m, measure, seconds=600):
     raise Failure(f"no 20 s of guest time in {seconds} s")
 
 
-@both
 def test_weights_on_one_cpu(machine):
     """Each guest within 5 % of its share of the work, over 20 s of its time.
 
