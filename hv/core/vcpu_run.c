@@ -114,7 +114,7 @@ static enum vm_resume exit_arch(struct vcpu *v, struct vm_exit *x)
     return arch_exit_handle(v, x);
 }
 
-void vcpu_put_loaded(struct pcpu *p)
+static __inline_hot void put_loaded(struct pcpu *p)
 {
     struct vcpu *v = p->loaded;
 
@@ -128,8 +128,10 @@ void vcpu_put_loaded(struct pcpu *p)
     sched_released(v);
 }
 
+void vcpu_put_loaded(struct pcpu *p) { put_loaded(p); }
+
 /* What is neither choosing nor delivering: rarely anything. */
-static void pcpu_work_do(struct pcpu *p, uint32_t work)
+static __noinline void pcpu_work_do(struct pcpu *p, uint32_t work)
 {
     if (work & PCPU_WORK_STOP) {
         arch_cpu_halt();
@@ -150,7 +152,7 @@ static void pcpu_work_do(struct pcpu *p, uint32_t work)
 }
 
 /* Waits for an interrupt, or does a step of long work, and takes what is pending. */
-static void pcpu_idle(struct pcpu *p)
+static __noinline void pcpu_idle(struct pcpu *p)
 {
     if (!job_step(p)) {
         atomic_store_relaxed(&p->idle, true);
@@ -165,9 +167,9 @@ static void pcpu_idle(struct pcpu *p)
 }
 
 /* Makes v the vCPU whose state is in the hardware. */
-static void vcpu_load(struct pcpu *p, struct vcpu *v)
+static __inline_hot void vcpu_load(struct pcpu *p, struct vcpu *v)
 {
-    vcpu_put_loaded(p);
+    put_loaded(p);
     trace_add(&p->trace, TRACE_SWITCH, vcpu_tag(v), (uint64_t)(uintptr_t)v, v->runtime);
     p->loaded = v;
     atomic_store_relaxed(&v->loaded_on, p);

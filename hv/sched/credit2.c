@@ -21,7 +21,7 @@
  * At most one CPU is kicked per wake-up; a CPU that leaves others waiting kicks
  * one of those that run without a timer (`untimed`), so that all get theirs.
  *
- * Lock: pool->lock, held by sched.c around everything here but the yield. One
+ * Lock: pool->lock, held by sched.c around everything here. One
  * queue serves the whole pool. Where that lock becomes too hot (beyond some 16
  * CPUs), the heap in struct credit2_pool is what there would be several of, and
  * place() would choose one. docs/decisions/0004-scheduler.md says why so.
@@ -69,7 +69,6 @@ struct credit2_vcpu {
     uint32_t weight;
     uint32_t rate; /* 2^24 / weight: ns burned per ns run, x 2^16 */
     ns_t booked; /* until when its running is in the key */
-    bool yields; /* goes behind one other vCPU at the next pick; its CPU's own */
 };
 
 static struct credit2_pool *credit2_pool(struct cpupool *pool)
@@ -96,7 +95,7 @@ static void set_rate(struct credit2_vcpu *c, uint32_t weight)
 }
 
 /* Books what c burned, running on cp. */
-static void book(const struct credit2_pcpu *cp, struct credit2_vcpu *c, ns_t now)
+static __inline_hot void book(const struct credit2_pcpu *cp, struct credit2_vcpu *c, ns_t now)
 {
     if (atomic_load_relaxed(&cp->sp.slice_at) != NS_NEVER) {
         ns_t ran = MIN(ns_since(c->booked, now), BURN_MAX);
@@ -118,7 +117,7 @@ static void clamp(struct credit2_vcpu *c, uint64_t front, ns_t lead)
 static uint64_t front_of(const struct credit2_pool *pool, const struct credit2_pcpu *cp,
                          const struct credit2_vcpu *c)
 {
-    return c->queue == &pool->waiting ? MAX(cp->front, pool->front) : cp->front;
+    return likely(c->queue == &pool->waiting) ? MAX(cp->front, pool->front) : cp->front;
 }
 
 /* --- queue ---------------------------------------------------------------- */
@@ -164,7 +163,8 @@ static bool ask_holder(struct credit2_pool *pool, struct credit2_vcpu *c)
 }
 
 /* True when c, which waits, can be loaded on p now. */
-static bool can_load(struct credit2_pool *pool, struct credit2_vcpu *c, const struct pcpu *p)
+static __inline_hot bool can_load(struct credit2_pool *pool, struct credit2_vcpu *c,
+                                  const struct pcpu *p)
 {
     return sched_may_run_on(&c->sv, p) &&
            (likely(sched_is_loadable(c->sv.vcpu, p)) || !ask_holder(pool, c));
@@ -347,8 +347,6 @@ static void credit2_released(struct vcpu *v)
     }
 }
 
-static void credit2_yield(struct vcpu *v) { credit2_vcpu(v)->yields = true; }
-
 /* --- pick ----------------------------------------------------------------- */
 
 /* While the first of those that wait for cp has burned `next`: how long c may run. */
@@ -384,7 +382,7 @@ static void choose(struct credit2_pool *pool, struct credit2_pcpu *cp, struct cr
     /* Who goes on for having run too shortly, or after a yield, is not the first. */
     uint64_t first = MIN(c->node.key, next);
     cp->front = MAX(cp->front, first);
-    if (c->queue == &pool->waiting) {
+    if (likely(c->queue == &pool->waiting)) {
         pool->front = MAX(pool->front, first);
     }
     set_slice(cp, c, next, now);
@@ -434,8 +432,8 @@ static struct credit2_vcpu *pick_contended(struct credit2_pool *pool, struct cre
     struct credit2_vcpu *c = keep ? credit2_vcpu(prev) : NULL;
     uint64_t limit = NOBODY;
 
-    if (keep && c->yields) {
-        c->yields = false;
+    if (keep && c->sv.yields) {
+        c->sv.yields = false;
     } else if (keep) {
         limit = c->node.key;
         if (ns_since(prev->since, now) < RUN_MIN) {
@@ -547,7 +545,7 @@ static struct vcpu *credit2_pick(struct sched_pcpu *sp, struct vcpu *prev)
         }
         struct credit2_vcpu *c = credit2_vcpu(prev);
 
-        c->yields = false;
+        c->sv.yields = false;
         if (sp->slice_at == NS_NEVER && vcpu_is_runnable(prev) &&
             sched_may_run_on(&c->sv, sp->pcpu)) {
             cp->tickled = false;
@@ -638,7 +636,6 @@ const struct sched_ops credit2_ops = {
     .vcpu_fini = credit2_sleep,
     .wake = credit2_wake,
     .sleep = credit2_sleep,
-    .yield = credit2_yield,
     .released = credit2_released,
     .pick = credit2_pick,
     .set_affinity = credit2_set_affinity,

@@ -158,7 +158,6 @@ const struct sched_ops null_ops = {
     .vcpu_fini = null_vcpu_fini,
     .wake = null_wake,
     .sleep = null_nothing,
-    .yield = null_nothing,
     .released = null_wake,
     .pick = null_pick,
     .set_affinity = null_set_affinity,

@@ -49,6 +49,7 @@ struct sched_vcpu {
     struct cpupool *pool;
     struct cpumask affinity; /* [pool->lock] CPUs of the pool that may run it, never empty */
     bool wanted; /* atomic: some CPU waits until v->loaded_on is NULL */
+    bool yields; /* goes behind one other vCPU at the next pick. Its CPU's own, no lock */
 };
 
 /* A scheduler. All functions are called with pool->lock held and take no lock but a timer's. */
@@ -68,8 +69,6 @@ struct sched_ops {
     void (*wake)(struct vcpu *v);
     /* v, not running, may not run any more. */
     void (*sleep)(struct vcpu *v);
-    /* v lets others go first at the next pick. */
-    void (*yield)(struct vcpu *v);
     /* The CPU that held v's state gave it up and somebody asked for that. */
     void (*released)(struct vcpu *v);
     /*
@@ -101,7 +100,7 @@ static inline bool sched_is_loadable(const struct vcpu *v, const struct pcpu *p)
 }
 
 /* now - then; 0 where two CPUs read the counter so close together that it is negative. */
-static inline ns_t ns_since(ns_t then, ns_t now) { return now > then ? now - then : 0; }
+static inline ns_t ns_since(ns_t then, ns_t now) { return MAX(now, then) - then; }
 
 /*
  * Books that sp goes from prev to next, either may be NULL: prev begins to wait

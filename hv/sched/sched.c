@@ -140,11 +140,7 @@ void sched_sleep(struct vcpu *v)
     spin_unlock(&pool->lock);
 }
 
-void sched_yield_vcpu(struct vcpu *v)
-{
-    /* Read by sched_pick() of this CPU, which follows: no lock. */
-    v->sched->pool->ops->yield(v);
-}
+void sched_yield_vcpu(struct vcpu *v) { v->sched->yields = true; }
 
 void sched_released(struct vcpu *v)
 {

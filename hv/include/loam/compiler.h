@@ -16,6 +16,8 @@
 #define __section(name) __attribute__((section(name)))
 #define __unused __attribute__((unused))
 #define __noinline __attribute__((noinline))
+/* For what a hot path must not call: the compiler counts callers, not how often they run. */
+#define __inline_hot inline __attribute__((always_inline))
 #define __weak __attribute__((weak))
 /* For a public function: inlined where its callers are compiled with its body (-flto). */
 #define __inline_at_link inline __attribute__((always_inline))

@@ -47,7 +47,7 @@ static inline void heap_replace_min(struct heap *h, struct heap_node *n)
 {
     struct heap_node *old = h->root;
 
-    if (old->left == NULL) { /* a leftist heap: it has no right child either */
+    if (likely(old->left == NULL)) { /* a leftist heap: it has no right child either */
         n->parent = NULL;
         n->left = NULL;
         n->right = NULL;
