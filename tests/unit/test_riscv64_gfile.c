@@ -150,7 +150,9 @@ static void save(uint32_t id)
     hart = (uint32_t)vcpu[id].on;
     if (f->in != NULL) {
         CHECK(f->in == &gfiles[hart]);
+        vgein = f->file;
         gfile_save(f);
+        vgein = 0;
     }
     loaded[hart] = 0;
     vcpu[id].on = -1;

@@ -16,6 +16,7 @@
 #define SSTATUS_FS_DIRTY (3 << 13)
 #define SSTATUS_FS_CHANGED (1 << 13) /* the bit in which Dirty and Clean differ */
 #define SSTATUS_SUM (1 << 18)
+#define SSTATUS_UXL_64 (2l << 32)
 
 #define HSTATUS_GVA (1 << 6)
 #define HSTATUS_SPV (1 << 7)

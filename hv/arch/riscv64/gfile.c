@@ -110,11 +110,8 @@ static void hand_over(struct gfiles *g, uint32_t file)
     gfile_is_back(f);
 }
 
-void gfile_hand_over(struct gfiles *g)
+void gfile_hand_over_all(struct gfiles *g)
 {
-    if (likely(atomic_load_relaxed(&g->leaving) == 0)) {
-        return;
-    }
     spin_lock(&g->lock);
     uint64_t files = atomic_exchange(&g->leaving, 0);
 
@@ -127,16 +124,12 @@ void gfile_hand_over(struct gfiles *g)
 
 void gfile_save(struct vimsic *f)
 {
-    struct gfile_window w = gfile_open(f->file);
-
-    spin_lock(&f->lock);
+    /* Nobody looks at these before the vCPU is loaded elsewhere and leaves the file. */
     for (uint32_t word = 0; word < VIMSIC_WORDS; word++) {
         f->eie[word] = gfile_reg_read(ISEL_EIE0 + 2 * word);
     }
-    f->threshold = (uint16_t)(gfile_reg_read(ISEL_EITHRESHOLD) & VIMSIC_IDS);
-    f->delivery = gfile_reg_read(ISEL_EIDELIVERY) & 1;
-    spin_unlock(&f->lock);
-    gfile_close(w);
+    f->threshold = (uint16_t)gfile_reg_read(ISEL_EITHRESHOLD);
+    f->delivery = gfile_reg_read(ISEL_EIDELIVERY);
     gfile_arm(f);
 }
 

@@ -6,6 +6,7 @@
 #ifndef RISCV64_GFILE_H
 #define RISCV64_GFILE_H
 
+#include <loam/atomic.h>
 #include <loam/lock.h>
 #include <loam/types.h>
 
@@ -16,12 +17,12 @@ struct vimsic;
 
 /* The guest files of one hart. */
 struct gfiles {
-    struct spinlock lock;  /* LOCK_RANK_VINTC */
+    struct spinlock lock; /* LOCK_RANK_VINTC */
     struct pcpu *pcpu;
-    uintptr_t page;        /* the hart's own file, mapped; guest file n is n pages further */
-    uint32_t ids;          /* identities that its files have, at least VIMSIC_IDS */
-    uint64_t free;         /* [lock] bit n: file n is nobody's, whatever it holds */
-    uint64_t leaving;      /* atomic, cleared under lock: their owners have left this hart */
+    uintptr_t page; /* the hart's own file, mapped; guest file n is n pages further */
+    uint32_t ids; /* identities that its files have, at least VIMSIC_IDS */
+    uint64_t free; /* [lock] bit n: file n is nobody's, whatever it holds */
+    uint64_t leaving; /* atomic, cleared under lock: their owners have left this hart */
     struct vimsic *owner[GFILES_MAX]; /* [lock] */
 };
 
@@ -44,15 +45,22 @@ bool gfile_take(struct gfiles *g, struct vimsic *f);
 void gfile_leave(struct vimsic *f);
 
 /* Does what gfile_leave() asked of this hart. Context: g's hart. Locks: takes g->lock, f->lock. */
-void gfile_hand_over(struct gfiles *g);
+void gfile_hand_over_all(struct gfiles *g);
+static inline void gfile_hand_over(struct gfiles *g)
+{
+    if (unlikely(atomic_load_relaxed(&g->leaving) != 0)) {
+        gfile_hand_over_all(g);
+    }
+}
 
 /*
  * f's vCPU is taken off its hart: what only itself can change is copied into f. It keeps the file,
- * and a message for it wakes it. Context: the hart where f has its file. Locks: takes f->lock.
+ * and a message for it wakes it. Changes vsiselect. Context: the hart where f has its file, which
+ * hstatus.VGEIN selects.
  */
 void gfile_save(struct vimsic *f);
 
-/* From now on a message for f interrupts this hart, once / not. Context: as gfile_save(). */
+/* From now on a message for f interrupts this hart, once / not. Context: f's hart. */
 void gfile_arm(const struct vimsic *f);
 void gfile_disarm(const struct vimsic *f);
 /* Messages came for files that were armed: wakes their vCPUs. Context: g's hart. */

@@ -41,6 +41,20 @@ struct host_cpu {
 };
 
 struct arch_host {
+    /*
+     * Abilities, the same on all CPUs. From the boot CPU's riscv,isa-extensions. First, where
+     * a load reaches them: each switch between vCPUs looks.
+     */
+    bool has_h, has_sstc;
+    bool has_svpbmt;
+    bool has_smstateen;
+    bool has_ssaia;
+    uint8_t vmid_bits;
+    uint32_t cbo_zero_size; /* bytes that cbo.zero clears (riscv,cboz-block-size), 0: none */
+    uint64_t henvcfg; /* as it stuck (WARL) */
+
+    struct clock clock; /* of the time CSR, from timebase-frequency */
+
     /* Where the image was loaded (start.c), and the address space (mmu.c; boot CPU only). */
     uint64_t image_pa, image_size;
     uint32_t tables_used;
@@ -55,17 +69,6 @@ struct arch_host {
 
     struct fdt fdt; /* the host's tree; its blob stays mapped */
     struct fdt_node boot_node; /* of the boot CPU in it */
-
-    /* Abilities, the same on all CPUs. From the boot CPU's riscv,isa-extensions. */
-    bool has_h, has_sstc;
-    bool has_svpbmt;
-    bool has_smstateen;
-    bool has_ssaia;
-    uint8_t vmid_bits;
-    uint32_t cbo_zero_size; /* bytes that cbo.zero clears (riscv,cboz-block-size), 0: none */
-    uint64_t henvcfg; /* as it stuck (WARL) */
-
-    struct clock clock; /* of the time CSR, from timebase-frequency */
 
     /* Firmware (sbi.c): version and which extensions answer. */
     uint32_t sbi_version;

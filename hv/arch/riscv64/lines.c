@@ -21,20 +21,30 @@
 
 #define LEVELS (HIP_VSTIP | HIP_VSEIP)
 
+static __noinline void apply_lines(struct vcpu *v, uint64_t lines)
+{
+    v->arch.hvip = lines;
+    csr_clear(hvip, LEVELS);
+    csr_set(hvip, lines);
+    vintc_external(v, lines & HIP_VSEIP);
+}
+
+static __noinline void apply_soft(struct vcpu *v)
+{
+    (void)atomic_exchange(&v->arch.soft, 0);
+    csr_set(hvip, HIP_VSSIP);
+}
+
 /* hvip as `lines` and `soft` want it. v is loaded on this CPU. */
-static void apply(struct vcpu *v)
+static __inline_hot void apply(struct vcpu *v)
 {
     uint64_t lines = atomic_load_relaxed(&v->arch.lines);
 
-    if ((v->arch.hvip & LEVELS) != lines) {
-        v->arch.hvip = lines;
-        csr_clear(hvip, LEVELS);
-        csr_set(hvip, lines);
-        vintc_external(v, lines & HIP_VSEIP);
+    if (unlikely((v->arch.hvip & LEVELS) != lines)) {
+        apply_lines(v, lines);
     }
     if (unlikely(atomic_load_relaxed(&v->arch.soft) != 0)) {
-        (void)atomic_exchange(&v->arch.soft, 0);
-        csr_set(hvip, HIP_VSSIP);
+        apply_soft(v);
     }
 }
 

@@ -22,8 +22,8 @@
 #include <loam/hv.h>
 #include <loam/p2m.h>
 #include <loam/pcpu.h>
-#include <loam/vcpu.h>
 #include <loam/string.h>
+#include <loam/vcpu.h>
 #include <loam/vmid.h>
 
 #include "csr.h"
@@ -172,6 +172,11 @@ void arch_stage2_flush(struct domain *d, gfn_t g, uint64_t pages) { flush(d, g, 
 
 void arch_stage2_flush_all(struct domain *d) { flush(d, gfn(0), UINT64_MAX); }
 
+void stage2_domain_init(struct domain *d)
+{
+    d->arch.hgatp = SATP_MODE(SATP_SV39 + d->p2m.format->levels - 3) | d->p2m.root.n;
+}
+
 void stage2_load(struct vcpu *v, struct pcpu *p)
 {
     struct domain *d = v->domain;
@@ -180,8 +185,7 @@ void stage2_load(struct vcpu *v, struct pcpu *p)
     if (!vmid_is_loaded(&d->p2m.vmid, &p->vmid)) {
         bool stale = vmid_load(d, p);
 
-        csr_write(hgatp, SATP_MODE(SATP_SV39 + d->p2m.format->levels - 3) |
-                             (uint64_t)vmid_loaded(&p->vmid) << HGATP_VMID_SHIFT | d->p2m.root.n);
+        csr_write(hgatp, d->arch.hgatp | (uint64_t)vmid_loaded(&p->vmid) << HGATP_VMID_SHIFT);
         if (unlikely(stale)) {
             __asm__ volatile(".insn r 0x73, 0, 0x31, x0, x0, x0" ::: "memory"); /* hfence.gvma */
         }

@@ -5,6 +5,7 @@
 
 #include <loam/types.h>
 
+struct domain;
 struct hv;
 struct pcpu;
 struct vcpu;
@@ -17,6 +18,9 @@ struct tlb_last {
 
 /* Finds the format of guest page tables and the width of VMIDs. Boot CPU, after cpu_init(). */
 void stage2_init(struct hv *hv);
+
+/* Notes how the map of d, which p2m_init() made, is selected. */
+void stage2_domain_init(struct domain *d);
 
 /*
  * Selects the map of v's domain on p, this CPU, and makes sure that v meets only

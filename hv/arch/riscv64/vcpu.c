@@ -26,7 +26,7 @@
 #include "vtimer.h"
 
 /* hstatus: 64-bit VS mode; enters it with V = 1 from S. */
-#define HSTATUS_GUEST (HSTATUS_VSXL_64 | HSTATUS_SPV | HSTATUS_SPVP)
+#define HSTATUS_GUEST (HSTATUS_VSXL_64 | HSTATUS_VTW | HSTATUS_SPV | HSTATUS_SPVP)
 
 void fp_save(struct arch_fp *fp);
 void fp_load(const struct arch_fp *fp);
@@ -43,6 +43,7 @@ int arch_domain_init(struct domain *d)
         return -XEN_ENOMEM;
     }
     d->arch.time_offset = -csr_read(time);
+    stage2_domain_init(d);
     return 0;
 }
 
@@ -74,7 +75,7 @@ void arch_vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t arg)
     v->arch.x[REG_A1] = arg;
     v->arch.pc = entry;
     v->arch.hstatus = HSTATUS_GUEST;
-    v->arch.sstatus = SSTATUS_SPP;
+    v->arch.sstatus = SSTATUS_UXL_64 | SSTATUS_FS_CLEAN | SSTATUS_SPP;
     /* As firmware leaves it: kernels without a driver for the PMU never write it. */
     v->arch.vs.counteren = COUNTEREN;
     v->arch.hvip = 0;
@@ -91,21 +92,24 @@ static void fp_state_load(struct vcpu *v, struct pcpu *p)
     fp_load(&v->arch.fp);
     p->arch.fp_owner = v;
     v->arch.fp_cpu = p->id;
-    csr_clear(sstatus, SSTATUS_FS_CHANGED);
 }
 
-static void fp_state_save(struct vcpu *v)
+/* Leaves v->arch.sstatus as v is to find the register: with FS Clean. */
+static void status_save(struct vcpu *v)
 {
-    if ((csr_read(sstatus) & SSTATUS_FS) != SSTATUS_FS_DIRTY) {
-        return;
+    uint64_t status = csr_read(sstatus);
+
+    if ((status & SSTATUS_FS) == SSTATUS_FS_DIRTY) {
+        fp_save(&v->arch.fp);
+        status ^= SSTATUS_FS_CHANGED;
     }
-    fp_save(&v->arch.fp);
-    csr_clear(sstatus, SSTATUS_FS_CHANGED);
+    v->arch.sstatus = status;
 }
 
 void arch_vcpu_load(struct vcpu *v, struct pcpu *p)
 {
     const struct arch_vs *vs = &v->arch.vs;
+    uint64_t status;
 
     stage2_load(v, p);
     csr_write(vsstatus, vs->status);
@@ -123,13 +127,16 @@ void arch_vcpu_load(struct vcpu *v, struct pcpu *p)
     vtimer_load(v, p);
     vintc_load(v, p);
     fp_state_load(v, p);
-    csr_write(hstatus, v->arch.hstatus | (v->dedicated ? 0 : HSTATUS_VTW));
+    status = v->arch.hstatus;
+    if (unlikely(v->dedicated)) {
+        status &= ~(uint64_t)HSTATUS_VTW;
+    }
+    csr_write(hstatus, status);
     csr_write(sepc, v->arch.pc);
-    csr_clear(sstatus, SSTATUS_SPP);
-    csr_set(sstatus, v->arch.sstatus & SSTATUS_SPP);
+    csr_write(sstatus, v->arch.sstatus); /* after fp_load(), which made FS Dirty */
 }
 
-void arch_vcpu_save(struct vcpu *v, struct pcpu *p)
+__inline_at_link void arch_vcpu_save(struct vcpu *v, struct pcpu *p)
 {
     struct arch_vs *vs = &v->arch.vs;
 
@@ -146,10 +153,9 @@ void arch_vcpu_save(struct vcpu *v, struct pcpu *p)
     v->arch.hvip = csr_read(hvip);
     vintc_save(v, p);
     vtimer_save(v, p);
-    fp_state_save(v);
-    v->arch.hstatus = csr_read(hstatus) & ~(uint64_t)HSTATUS_VTW;
+    v->arch.hstatus = csr_read(hstatus) | HSTATUS_VTW;
     v->arch.pc = csr_read(sepc);
-    v->arch.sstatus = csr_read(sstatus);
+    status_save(v);
 }
 
 void arch_vcpu_dump(struct vcpu *v, void (*emit)(void *arg, const char *line), void *arg)

@@ -103,66 +103,58 @@ void vintc_vcpu_fini(struct vcpu *v)
  * (AIA ch. 6.3). QEMU 10.0 knows only the first: stopi would be 0, and the interrupt taken
  * again and again.
  */
-static void tell_external(const struct vcpu *v, bool level)
-{
-    csr_write(CSR_HVICTL, level && v->arch.vintc.aia != NULL ? HVICTL_EXTERNAL : 0);
-}
-
 void vintc_external(struct vcpu *v, bool level)
 {
     if (v->arch.vintc.aia != NULL) {
-        tell_external(v, level);
+        csr_write(CSR_HVICTL, level ? HVICTL_EXTERNAL : 0);
     }
 }
 
 void vintc_load(struct vcpu *v, struct pcpu *p)
 {
-    struct vintc *vi = v->domain->arch.vintc;
+    const struct aia_cpu *aia = v->arch.vintc.aia;
 
-    if (p->arch.host->has_ssaia) {
+    if (aia != NULL || p->arch.host->has_ssaia) {
         csr_write(CSR_VSISELECT, v->arch.vintc.select);
-        tell_external(v, v->arch.hvip & HIP_VSEIP);
+        csr_write(CSR_HVICTL, 0);
     }
-    if (vi != NULL && vi->ops->load != NULL) {
-        vi->ops->load(v, p);
+    if (aia != NULL) {
+        if (unlikely(v->arch.hvip & HIP_VSEIP)) {
+            vintc_external(v, true);
+        }
+        vintc_aia_load(v, p);
     }
 }
 
 void vintc_save(struct vcpu *v, struct pcpu *p)
 {
-    struct vintc *vi = v->domain->arch.vintc;
+    const struct aia_cpu *aia = v->arch.vintc.aia;
 
-    if (p->arch.host->has_ssaia) {
+    if (aia != NULL || p->arch.host->has_ssaia) {
         v->arch.vintc.select = csr_read(CSR_VSISELECT);
     }
-    if (vi != NULL && vi->ops->save != NULL) {
-        vi->ops->save(v, p);
+    if (aia != NULL) {
+        vintc_aia_save(v, p);
     }
 }
 
 void vintc_sync(struct vcpu *v, struct pcpu *p)
 {
-    struct vintc *vi = v->domain->arch.vintc;
-
-    if (vi != NULL && vi->ops->sync != NULL) {
-        vi->ops->sync(v, p);
+    if (v->arch.vintc.aia != NULL) {
+        vintc_aia_sync(v, p);
     }
 }
 
 void vintc_wait(struct vcpu *v)
 {
-    struct vintc *vi = v->domain->arch.vintc;
-
-    if (vi != NULL && vi->ops->wait != NULL) {
-        vi->ops->wait(v);
+    if (v->arch.vintc.aia != NULL) {
+        vintc_aia_wait(v);
     }
 }
 
 bool vintc_csr(struct vcpu *v, uint32_t insn)
 {
-    struct vintc *vi = v->domain->arch.vintc;
-
-    return vi != NULL && vi->ops->csr != NULL && vi->ops->csr(v, insn);
+    return v->arch.vintc.aia != NULL && vintc_aia_csr(v, insn);
 }
 
 /* --- The guest's device tree ---------------------------------------------------- */

@@ -29,11 +29,6 @@ struct vintc_ops {
     void (*host_irq)(struct vintc *vi, uint32_t virq);
     int (*vcpu_init)(struct vcpu *v);
     void (*vcpu_fini)(struct vcpu *v);
-    void (*load)(struct vcpu *v, struct pcpu *p);
-    void (*save)(struct vcpu *v, struct pcpu *p);
-    void (*sync)(struct vcpu *v, struct pcpu *p);
-    void (*wait)(struct vcpu *v);
-    bool (*csr)(struct vcpu *v, uint32_t insn);
     void (*guest_fdt)(struct vintc *vi, struct fdt_writer *w);
     uint32_t (*irq_cells)(uint32_t virq, bool edge, uint32_t cells[4]);
     bool ssaia;
@@ -51,6 +46,16 @@ int __must_check vintc_plic_create(struct domain *d);
 int __must_check vintc_aia_create(struct domain *d);
 /* Guests on this machine shall have the second kind: it delivers without exits. */
 bool vintc_aia_is_possible(const struct hv *hv);
+
+/*
+ * What only the second kind has to do: vintc_load() and the like, below, for a vCPU with an
+ * interrupt file, v->arch.vintc.aia. vintc_aia_save() may change vsiselect.
+ */
+void vintc_aia_load(struct vcpu *v, struct pcpu *p);
+void vintc_aia_save(struct vcpu *v, struct pcpu *p);
+void vintc_aia_sync(struct vcpu *v, struct pcpu *p);
+void vintc_aia_wait(struct vcpu *v);
+bool vintc_aia_csr(struct vcpu *v, uint32_t insn);
 
 /* --- For the rest of the port ------------------------------------------------------ */
 

@@ -166,7 +166,7 @@ static gfn_t guest_page(const struct vcpu *v)
 }
 
 /* True: v has a guest file of p now. Without its page in the map stores to it exit, that is all. */
-static bool take(struct vcpu *v, struct pcpu *p)
+static __noinline bool take(struct vcpu *v, struct pcpu *p)
 {
     struct aia_cpu *c = v->arch.vintc.aia;
     struct gfiles *g = p->arch.vintc.files;
@@ -198,40 +198,53 @@ static bool leave(struct vcpu *v)
     return true;
 }
 
-static void load(struct vcpu *v, struct pcpu *p)
+/* v has no file of p. */
+static __noinline void load_without(struct vcpu *v, struct pcpu *p)
 {
     struct vimsic *f = &v->arch.vintc.aia->file;
     uint64_t file = 0;
 
-    if (f->in != NULL && f->in == p->arch.vintc.files) {
-        gfile_disarm(f);
-        file = f->file;
-    } else if ((f->in == NULL || leave(v)) && take(v, p)) {
+    if ((f->in == NULL || leave(v)) && take(v, p)) {
         file = f->file;
     }
     v->arch.hstatus = (v->arch.hstatus & ~(uint64_t)HSTATUS_VGEIN) | file << HSTATUS_VGEIN_SHIFT;
 }
 
-static void save(struct vcpu *v, struct pcpu *p)
+void vintc_aia_load(struct vcpu *v, struct pcpu *p)
 {
     struct vimsic *f = &v->arch.vintc.aia->file;
 
-    if (f->in != NULL && f->in == p->arch.vintc.files) {
+    if (likely(f->in != NULL && f->in == p->arch.vintc.files)) {
+        gfile_disarm(f); /* VGEIN is as it was saved */
+    } else {
+        load_without(v, p);
+    }
+}
+
+void vintc_aia_save(struct vcpu *v, struct pcpu *p)
+{
+    struct vimsic *f = &v->arch.vintc.aia->file;
+
+    if (likely(f->in != NULL && f->in == p->arch.vintc.files)) {
         gfile_save(f);
     }
 }
 
-static void sync(struct vcpu *v, struct pcpu *p)
+void vintc_aia_sync(struct vcpu *v, struct pcpu *p)
 {
     struct vimsic *f = &v->arch.vintc.aia->file;
 
+    if (likely(f->in != NULL)) {
+        gfile_hand_over(f->in); /* of this hart: v is loaded */
+        return;
+    }
     vintc_poll(p);
-    if (f->in == NULL && take(v, p)) {
+    if (take(v, p)) {
         csr_set(hstatus, (uint64_t)f->file << HSTATUS_VGEIN_SHIFT);
     }
 }
 
-static void wait(struct vcpu *v)
+void vintc_aia_wait(struct vcpu *v)
 {
     const struct vimsic *f = &v->arch.vintc.aia->file;
 
@@ -289,7 +302,7 @@ static bool decode(const struct vcpu *v, uint32_t insn, struct vimsic_access *a)
     return true;
 }
 
-static bool csr(struct vcpu *v, uint32_t insn)
+bool vintc_aia_csr(struct vcpu *v, uint32_t insn)
 {
     struct vimsic *f = &v->arch.vintc.aia->file;
     uint32_t number = insn >> 20, rd = insn >> 7 & 31;
@@ -426,11 +439,6 @@ static const struct vintc_ops aia_ops = {
     .host_irq = host_irq,
     .vcpu_init = vcpu_init,
     .vcpu_fini = vcpu_fini,
-    .load = load,
-    .save = save,
-    .sync = sync,
-    .wait = wait,
-    .csr = csr,
     .guest_fdt = guest_fdt,
     .irq_cells = irq_cells,
     .ssaia = true,

@@ -34,8 +34,8 @@ struct arch_fp {
 struct arch_vcpu {
     uint64_t x[32]; /* by number; x[0] is never used. entry.S knows this offset is 0 */
     uint64_t pc;
-    uint64_t hstatus; /* SPV, SPVP, VTW, VGEIN ... while it runs */
-    uint64_t sstatus; /* SPP: the mode it goes on in */
+    uint64_t hstatus; /* SPV, SPVP, VTW, VGEIN ...; without VTW while it runs dedicated */
+    uint64_t sstatus; /* SPP: the mode it goes on in; FS: Clean, as it is loaded */
     struct arch_vs vs;
     /*
      * Interrupts, by bits of hip. `lines` are levels that only the hypervisor changes
@@ -64,6 +64,7 @@ static inline void arch_hc_set_result(struct arch_vcpu *a, uint64_t value) { a->
 
 struct arch_domain {
     struct vintc *vintc; /* the part that all vCPUs share (vintc.c) */
+    uint64_t hgatp; /* but for the VMID */
     uint64_t time_offset; /* htimedelta: guest time - machine time */
     struct tlb_last *tlb; /* by pcpu: whose translations its TLB may hold (stage2.c) */
 };
