@@ -23,12 +23,11 @@
  *   8iii end asynchronous interval iii; another one open is dropped and counted as stray
  *   4iii point iii on the timeline      7000 abandon all open intervals
  *   3000 write the report; the emulator's exit does not write another
- * The first segment of any guest is point 0 by itself, if no marker came before: most guests have
- * none.
+ * The first segment of any guest is point 0 by itself: most guests have no markers.
  *
  * Arguments: out=FILE, profile=LEVEL (executed blocks of that level with their addresses),
- * interval=ID (profile only while interval ID is open, and give the path of its last sample, block
- * by block). README.md describes the report.
+ * until=ID (profile up to the first point ID only), interval=ID (profile only while interval ID is
+ * open, and give the path of its last sample, block by block). README.md describes the report.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,7 +39,10 @@
 #include "target.h"
 
 enum { NR_IDS = 4096, MAX_SAMPLES = 4096, MAX_POINTS = 1024, MAX_PATH = 65536 };
-enum { MAX_VCPUS = 64, MAX_TRAP_KINDS = 1024 };
+enum { MAX_VCPUS = 64, MAX_TRAP_KINDS = 1024, NR_REST_KINDS = 64 };
+
+/* Detail of traps whose own is one too many. */
+#define OTHERS (~0ull)
 
 static const char *const event_name[NR_EVENTS] = {
     "insn", "sysreg", "sysop", "tlbi", "barrier", "load", "store", "atomic", "eret", "trap",
@@ -105,12 +107,14 @@ static struct interval intervals[NR_IDS];
 static int async_id = -1;
 static struct point points[MAX_POINTS];
 static unsigned int nr_points;
+static bool guest_ran; /* point 0 is there */
 static struct segment *segments;
 static bool reported; /* a guest asked for the report: the exit must not change it */
 
 static FILE *out;
 static int profile_level = -1;
 static int profile_interval = -1;
+static int profile_until = -1; /* a point */
 static struct segment *path[MAX_PATH]; /* of the profiled interval's latest sample */
 static unsigned int path_length;
 static const struct target *target;
@@ -265,6 +269,9 @@ static void point_add(unsigned int id, unsigned int vcpu)
     if (nr_points < MAX_POINTS) {
         points[nr_points++] = (struct point){ .id = id, .vcpu = vcpu, .at = now };
     }
+    if ((int)id == profile_until) {
+        profile_level = -1;
+    }
 }
 
 static void on_marker(unsigned int vcpu, void *opaque)
@@ -347,6 +354,7 @@ static unsigned int current_level(void)
 
 /* ---- traps ---- */
 
+/* The last places in the array are for the rest of a cause, with detail OTHERS. */
 static struct trap_kind *trap_kind_find(unsigned int level, uint64_t cause, uint64_t detail)
 {
     for (unsigned int i = 0; i < nr_trap_kinds; i++) {
@@ -354,6 +362,9 @@ static struct trap_kind *trap_kind_find(unsigned int level, uint64_t cause, uint
         if (k->level == level && k->cause == cause && k->detail == detail) {
             return k;
         }
+    }
+    if (nr_trap_kinds >= MAX_TRAP_KINDS - NR_REST_KINDS && detail != OTHERS) {
+        return trap_kind_find(level, cause, OTHERS);
     }
     if (nr_trap_kinds == MAX_TRAP_KINDS) {
         give_up("too many kinds of traps at level", level == target->hypervisor ? "2" : "3");
@@ -405,7 +416,8 @@ static void level_change(unsigned int vcpu, const struct segment *s)
             v->trap[l] = NULL;
         }
     }
-    if (nr_points == 0 && (target->guests & bit)) {
+    if (!guest_ran && (target->guests & bit)) {
+        guest_ran = true;
         point_add(0, vcpu);
     }
     v->level = s->level;
@@ -535,6 +547,10 @@ static bool parse_argument(const char *arg)
     if (strncmp(arg, "interval=", 9) == 0) {
         profile_interval = atoi(arg + 9);
         return profile_interval >= 0 && profile_interval < NR_IDS;
+    }
+    if (strncmp(arg, "until=", 6) == 0) {
+        profile_until = atoi(arg + 6);
+        return profile_until >= 0 && profile_until < NR_IDS;
     }
     return false;
 }

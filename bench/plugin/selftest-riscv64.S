@@ -5,7 +5,8 @@
  *
  * VS mode calls HS mode in interval 1 and again in interval 2. The first call executes one of each
  * event, some of them compressed; the second takes a fault in the middle of a block, whose
- * remaining instructions must not be counted: M mode handles it and steps over them. EXPECT lines
+ * remaining instructions must not be counted: M mode handles it and steps over them. The third
+ * runs a program in U mode, which calls HS mode: that is no trap of a guest. EXPECT lines
  * state the counts in HS mode; each run.py compares them first.
  */
 #define MARK(payload) .word 0x2013 | ((payload) >> 12) << 15 | ((payload) & 0xfff) << 20
@@ -23,7 +24,7 @@ _start:
     csrw    pmpaddr0, t0
     li      t0, 0x1f
     csrw    pmpcfg0, t0
-    li      t0, 1 << 10                 /* calls from VS mode to HS mode */
+    li      t0, 1 << 10 | 1 << 8        /* calls from VS and U mode to HS mode */
     csrw    medeleg, t0
     li      t0, 1 << 6                  /* CBCFE: cbo.clean */
     csrs    menvcfg, t0
@@ -56,6 +57,10 @@ guest:
     MARK(0x1002)
     ecall
     MARK(0x2002)
+    li      a0, 3
+    MARK(0x1003)
+    ecall
+    MARK(0x2003)
     addi    s0, s0, -1
     bnez    s0, 1b
     MARK(0x3000)
@@ -66,7 +71,8 @@ guest:
 
 /*
  * EXPECT 1 insn=25 sysreg=3 sysop=1 tlbi=2 barrier=2 load=4 store=3 atomic=1 eret=1 trap=1
- * EXPECT 2 insn=9 sysreg=2 sysop=0 tlbi=0 barrier=0 load=1 store=0 atomic=0 eret=1 trap=1
+ * EXPECT 2 insn=11 sysreg=2 sysop=0 tlbi=0 barrier=0 load=1 store=0 atomic=0 eret=1 trap=1
+ * EXPECT 3 insn=28 sysreg=11 sysop=0 tlbi=0 barrier=0 load=0 store=0 atomic=0 eret=2 trap=1
  */
     .balign 4
 call:
@@ -98,12 +104,40 @@ call:
     sret                                /* 5 + 2 + 18 */
 
 second:
+    li      t1, 3
+    beq     a0, t1, third               /* 2 */
     li      t2, UNMAPPED
     ld      t3, 0(t2)                   /* faults: counted, what follows is not */
     nop
     nop
     addi    t3, zero, 3
-    sret                                /* 5 + 4 */
+    sret                                /* 5 + 2 + 4 */
+
+third:
+    lla     t2, program_call            /* 2 */
+    csrw    stvec, t2
+    lla     t2, program                 /* 2 */
+    csrr    s1, sepc
+    csrw    sepc, t2
+    li      t2, 1 << 8
+    csrc    sstatus, t2
+    li      t2, 1 << 7
+    csrc    hstatus, t2
+    sret                                /* 5 + 2 + 12 */
+
+program:
+    ecall
+
+    .balign 4
+program_call:
+    lla     t2, call                    /* 2 */
+    csrw    stvec, t2
+    csrw    sepc, s1
+    li      t2, 1 << 8
+    csrs    sstatus, t2
+    li      t2, 1 << 7
+    csrs    hstatus, t2
+    sret                                /* 19 + 9 */
 
     .balign 4
 machine_trap:                           /* over the load and two that do not run */

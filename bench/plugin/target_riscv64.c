@@ -4,6 +4,8 @@
  * 0 U, 1 HS, 3 M, 4 VU, 5 VS. A marker is `slti x0, x<kind>, id`, a HINT without effect that is
  * free for custom use (Unpriv. spec 2.9), with the payload's upper 4 and lower 12 bits. Decoding
  * follows the Unpriv. spec (its listings of instructions), only as far as events need it.
+ *
+ * What comes from U is no trap of HS mode: a program there serves the hypervisor and is no guest.
  */
 #include "target.h"
 
@@ -114,7 +116,7 @@ const struct target target_riscv64 = {
     .guests = 1 << LEVEL_VU | 1 << LEVEL_VS,
     .below = {
         [LEVEL_VS] = 1 << LEVEL_VU,
-        [LEVEL_HS] = 1 << LEVEL_VU | 1 << LEVEL_VS | 1 << LEVEL_U,
+        [LEVEL_HS] = 1 << LEVEL_VU | 1 << LEVEL_VS,
         [LEVEL_M] = 1 << LEVEL_VU | 1 << LEVEL_VS | 1 << LEVEL_U | 1 << LEVEL_HS,
     },
     .level_register = "priv",
