@@ -21,6 +21,7 @@ class Arch:
     module_base: int
     hypervisor: int           # the level at which the hypervisor runs
     firmware_level: int       # and its firmware, if it calls one
+    programs_level: int | None  # and a host's programs, where no guest runs at that level
     level_name: str
     command_line: str
 
@@ -51,6 +52,7 @@ ARM64 = Arch(
     module_base=0x4A000000,
     hypervisor=2,
     firmware_level=3,
+    programs_level=None,
     level_name="EL2",
     command_line="console=dtuart dtuart=/pl011@9000000 bootscrub=0",
 )
@@ -69,6 +71,7 @@ RISCV64 = Arch(
     module_base=0x8A000000,
     hypervisor=1,
     firmware_level=3,
+    programs_level=0,
     level_name="HS",
     command_line="",
 )

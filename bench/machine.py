@@ -200,10 +200,11 @@ def wait_for_end(process, is_done, timeout):
     return False
 
 
-def run_emulator(command, work, is_done, timeout):
-    """One emulator until is_done(); True when that was in time."""
+def run_emulator(command, work, is_done, timeout, directory=None):
+    """One emulator, in a directory, until is_done(); True when that was in time."""
     with open(work / "qemu.log", "w") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                   cwd=directory)
         try:
             return wait_for_end(process, is_done, timeout)
         finally:

@@ -9,6 +9,8 @@ import statistics
 import subprocess
 
 FIRMWARE = "firmware"
+PROGRAMS = "programs"
+OTHERS = (1 << 64) - 1  # detail of traps that were too many to tell apart
 MAX_SPREAD = 2  # the maximum may be this many times the median
 
 
@@ -42,8 +44,9 @@ class Measured:
 
 @dataclasses.dataclass
 class Report:
-    """A parsed report. Counts are those of the hypervisor's level, {event: count}, and of the
-    firmware's level its instructions as the event FIRMWARE."""
+    """A parsed report. Counts are those of the hypervisor's level, {event: count}, with the
+    instructions of the firmware's level as the event FIRMWARE, and of the level where a host runs
+    programs as PROGRAMS."""
     samples: dict  # id -> list of counts
     strays: dict
     points: list   # (id, vcpu, counts)
@@ -99,7 +102,8 @@ def read_report(path, arch):
 def level_counts(arch, events, words):
     first = arch.hypervisor * len(events)
     counts = dict(zip(events, map(int, words[first:first + len(events)])))
-    counts[FIRMWARE] = int(words[arch.firmware_level * len(events)])
+    for event, level in ((FIRMWARE, arch.firmware_level), (PROGRAMS, arch.programs_level)):
+        counts[event] = 0 if level is None else int(words[level * len(events)])
     return counts
 
 
@@ -110,7 +114,7 @@ def measure(report, row):
         return None
     column = {event: [s[event] for s in samples] for event in samples[0]}
     median = {event: statistics.median_low(values) for event, values in column.items()}
-    others = {e: m for e, m in median.items() if e not in ("insn", "sysreg", FIRMWARE) and m}
+    others = {e: m for e, m in median.items() if e not in ("insn", "sysreg", FIRMWARE, PROGRAMS) and m}
     return Measured(len(samples), median["insn"], max(column["insn"]), median["sysreg"],
                     max(column["sysreg"]), others, median[FIRMWARE], report.strays.get(row.id, 0))
 
@@ -138,7 +142,8 @@ def self_test_errors(source, parsed):
             errors.append(f"interval {number}: no samples")
         errors += [f"interval {number}: {sample}, expected {expected}"
                    for sample in samples
-                   if {e: n for e, n in sample.items() if e != FIRMWARE} != expected]
+                   if {e: n for e, n in sample.items()
+                       if e not in (FIRMWARE, PROGRAMS)} != expected]
     return errors
 
 

@@ -4,8 +4,8 @@
 
 Builds a counting QEMU plugin and a small guest, boots Loam (and on arm64 Debian's Xen 4.17) with
 that guest as boot-time domains, one emulator at a time, and prints one table with the goals. On
-riscv64 it also boots Debian's kernel and counts exits by cause. The numbers are exact and
-repeatable; README.md in this directory explains them.
+riscv64 it also boots Debian's kernel and counts exits by cause, beside peers of the user's. The
+numbers are exact and repeatable; README.md in this directory explains them.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import arch
 import build
 import linux
 import machine
+import peer
 import report
 from machine import Domain, Run
 
@@ -33,12 +34,10 @@ MEMORY_LINE = r"mem: domain (\S+) uses (\d+) KiB, (\d+) KiB per vCPU"
 NO_PAUTH = "bench: FP live, no PAuth"
 EXTRA_ROWS = {
     "arm64": ("boot_2g", "boot_8g", "image", "memory"),
-    "riscv64": ("boot_2g", "image", "memory", "linux_plic", "linux_imsic", "linux_smp_plic",
-                "linux_smp_imsic"),
+    "riscv64": ("boot_2g", "image", "memory",
+                *(case.name for case in linux.CASES + linux.CASES_NAMED)),
 }
-# Functions of the hypervisor that copy a guest's modules and clear its RAM.
-BULK = ("guest_phys_clear", "guest_phys_write", "copy_up", "copy_down", "memcpy", "memset")
-BOOT_OWN_GOAL = 3_000_000  # riscv64: beside copying and clearing
+BULK = linux.COPYING + linux.CLEARING
 
 
 def runs_riscv64(n):
@@ -89,7 +88,8 @@ class Bench:
         self.arch = options.arch
         self.has_linux = self.arch is arch.RISCV64
         self.is_boot_split = self.arch is arch.RISCV64
-        self.linux = []
+        self.linux = {}  # name of a case -> list of Result, Loam's first
+        self.peers = []
         self.out = options.out
         self.out.mkdir(parents=True, exist_ok=True)
         self.measured = {"loam": {}, "xen": {}}
@@ -126,6 +126,8 @@ class Bench:
                 self.images["xen"] = self.options.xen or build.fetch_xen(self.out)
             except build.BuildError as error:
                 self.note(f"no Xen to compare with: {error}")
+        rows = [case.name for case in linux.CASES if self.has_linux]
+        self.peers = [peer.read(path, rows) for path in self.options.peer]
 
     def note(self, text):
         print(f"bench: {text}", file=sys.stderr, flush=True)
@@ -183,9 +185,12 @@ class Bench:
         if memory:
             extra["domain_kib"], extra["vcpu_kib"] = int(memory[2]), int(memory[3])
 
+    def elf(self):
+        return self.options.elf or self.options.loam.with_suffix(".elf")
+
     def symbols(self):
-        elf = self.options.elf or self.options.loam.with_suffix(".elf")
-        return report.read_symbols(elf, self.arch.tool("nm")) if elf.exists() else []
+        return (report.read_symbols(self.elf(), self.arch.tool("nm")) if self.elf().exists()
+                else [])
 
     def print_profile(self, hypervisor, parsed):
         symbols = self.symbols() if hypervisor == "loam" else []
@@ -203,18 +208,27 @@ class Bench:
                     if self.arch is arch.ARM64 else runs_riscv64(self.options.iterations))
             for name in self.wanted_runs(hypervisor):
                 self.execute(hypervisor, runs[name])
-        if self.has_linux and "loam" in self.images:
+        if self.has_linux:
             self.run_linux()
 
     def run_linux(self):
         named = [case for case in linux.CASES_NAMED if case.name in self.options.only]
         for case in [case for case in linux.CASES if self.wanted(case.name)] + named:
-            self.note(f"loam: {case.name}")
-            try:
-                self.linux.append(linux.execute(self.machine, case, self.images["loam"],
-                                                ROOT / "out", self.out / "runs" / case.name))
-            except (machine.RunError, build.BuildError) as error:
-                self.problem(f"{case.name}: {error}")
+            if "loam" in self.images:
+                self.run_case("loam", case, linux.execute, self.images["loam"], self.elf(),
+                              ROOT / "out")
+            for other in self.peers:
+                if case.name in other.rows:
+                    self.run_case(other.name, case, linux.execute_peer, other)
+
+    def run_case(self, name, case, execute, *arguments):
+        self.note(f"{name}: {case.name}")
+        work = self.out / "runs" / (case.name if name == "loam" else f"{name}-{case.name}")
+        try:
+            result = execute(self.machine, case, *arguments, work)
+            self.linux.setdefault(case.name, []).append(result)
+        except (machine.RunError, build.BuildError) as error:
+            self.problem(f"{name}, {case.name}: {error}")
 
     # ---- tables ----
 
@@ -255,7 +269,8 @@ class Bench:
             own = loam["boot_2g"] - loam["boot_bulk"]
             lines.append(["  of it clearing and copying the guest's RAM", f"{loam['boot_bulk']:,}",
                           "-", "", ""])
-            lines.append(self.extra_line("boot_2g", "  the rest", own, None, BOOT_OWN_GOAL, missed))
+            lines.append(self.extra_line("boot_2g", "  the rest", own, None,
+                                         linux.BOOT_OWN_GOAL, missed))
         if self.wanted("boot_8g") and "boot_8g" in EXTRA_ROWS[self.arch.name]:
             base = loam.get("boot_2g")
             goal = min(BOOT_GOAL, int(base * (1 + BOOT_GROWTH))) if base else BOOT_GOAL
@@ -296,10 +311,10 @@ class Bench:
             print()
             print(self.table(["boot and size", "Loam", "Xen 4.17", "goal", "met"], extras))
         self.print_firmware()
-        for result in self.linux:
+        for name, results in self.linux.items():
             print()
-            print(linux.text(result, self.arch))
-            missed_extra += [result.case.name] if linux.misses(result) else []
+            print(linux.text(results, self.arch, ROOT / "out"))
+            missed_extra += [name for r in results if r.name == "Loam" and linux.misses(r)]
         return list(dict.fromkeys(missed + missed_extra))
 
     def print_firmware(self):
@@ -322,7 +337,8 @@ class Bench:
                 } for row in self.rows if self.wanted(row.name)
             },
             "boot_and_size": self.extra,
-            "linux": [dataclasses.asdict(result) for result in self.linux],
+            "linux": [dataclasses.asdict(result) for results in self.linux.values()
+                      for result in results],
             "image_bytes": {h: image.stat().st_size for h, image in self.images.items()},
             "missed": missed, "remarks": self.remarks, "problems": self.problems,
         }
@@ -351,6 +367,9 @@ def parse_arguments(chosen, rows):
                         help="another Xen image instead of Debian's 4.17")
     parser.add_argument("--no-loam", action="store_true", help="do not run Loam")
     parser.add_argument("--no-xen", action="store_true", help="do not fetch or run Xen")
+    parser.add_argument("--peer", metavar="FILE", type=pathlib.Path, action="append", default=[],
+                        help="riscv64: another hypervisor beside Loam in the boots of Debian; "
+                             "README.md says what FILE is (may be repeated)")
     parser.add_argument("--cpu", default=chosen.cpu, help="QEMU's CPU model [%(default)s]")
     parser.add_argument("--iterations", metavar="N", type=int, default=64,
                         help="samples per row [%(default)s]")
@@ -383,7 +402,7 @@ def main():
         bench.self_test()
     except build.BuildError as error:
         sys.exit(f"bench: {error}")
-    if not bench.images:
+    if not bench.images and not bench.peers:
         sys.exit("bench: nothing to measure")
     bench.run_all()
     missed = bench.print_tables()
