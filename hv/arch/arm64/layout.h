@@ -20,7 +20,6 @@
 #define DIRECT_VA 0x100000000000
 
 #define DEVICE_VA_SIZE 0x8000000000
-#define FDT_SIZE_MAX 0x200000      /* Linux Documentation/arch/arm64/booting.rst: 2 MiB */
 #define DIRECT_PA_MAX 0x800000000000 /* RAM above this (128 TiB) is not used */
 
 /* One stack per CPU; boot.S begins STACK_RESERVE below its top (entry.S owns these bytes). */

@@ -55,7 +55,7 @@ static uint64_t fill(uint64_t *slot, uint32_t level, uint64_t pa, uint64_t size,
 
     attr |= level == 3 ? PTE_TABLE : PTE_BLOCK;
     do {
-        /* Walks by hardware see a whole entry; mmu_map() orders it before its use. */
+        /* Walks by hardware see a whole entry; map() orders it before its use. */
         *(volatile uint64_t *)slot++ = (pa + done) | attr;
         done += span;
     } while (size - done >= span && !IS_ALIGNED((uintptr_t)slot, PAGE_SIZE) && *slot == 0);
@@ -91,7 +91,11 @@ static uint64_t map_some(struct hv *hv, uint64_t va, uint64_t pa, uint64_t size,
     }
 }
 
-int mmu_map(struct hv *hv, uint64_t va, uint64_t pa, uint64_t size, uint64_t attr)
+/*
+ * Maps [va, va + size) to pa with attr (PTE_DATA ...), by the largest blocks that fit; what is
+ * mapped stays as it is. Context: boot CPU, while booting. Errors: -XEN_ENOMEM.
+ */
+static int map(struct hv *hv, uint64_t va, uint64_t pa, uint64_t size, uint64_t attr)
 {
     while (size > 0) {
         uint64_t done = map_some(hv, va, pa, size, attr);
@@ -105,6 +109,11 @@ int mmu_map(struct hv *hv, uint64_t va, uint64_t pa, uint64_t size, uint64_t att
     dsb(ishst);
     isb();
     return 0;
+}
+
+int arch_map(struct hv *hv, uintptr_t va, hpa_t start, uint64_t size, bool writable)
+{
+    return map(hv, va, start.a, size, writable ? PTE_DATA : PTE_RODATA);
 }
 
 void mmu_unmap_guard(uintptr_t va)
@@ -134,7 +143,7 @@ mfn_t arch_frame_of(const void *va)
 
 static int map_direct(struct hv *hv, uint64_t start, uint64_t end)
 {
-    return start < end ? mmu_map(hv, DIRECT_VA + start, start, end - start, PTE_DATA) : 0;
+    return start < end ? map(hv, DIRECT_VA + start, start, end - start, PTE_DATA) : 0;
 }
 
 int arch_map_ram(struct hv *hv, hpa_t start, uint64_t size)
@@ -163,7 +172,7 @@ uintptr_t arch_map_device(struct hv *hv, hpa_t start, uint64_t size)
         va += 2 * MIB;
     }
     if (size == 0 || end <= pa || (end - 1) >> host->pa_bits ||
-        end - pa > DEVICE_VA + DEVICE_VA_SIZE - va || mmu_map(hv, va, pa, end - pa, PTE_REGS)) {
+        end - pa > DEVICE_VA + DEVICE_VA_SIZE - va || map(hv, va, pa, end - pa, PTE_REGS)) {
         return 0;
     }
     host->device_next = va + (end - pa) + PAGE_SIZE;

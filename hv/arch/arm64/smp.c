@@ -7,14 +7,14 @@
  */
 #include <arch/cpu.h>
 #include <loam/fdt.h>
-#include <loam/frame.h>
+#include <loam/host_map.h>
 #include <loam/hv.h>
 #include <loam/log.h>
 #include <xen/errno.h>
 
 #include "cpu.h"
 #include "host.h"
-#include "mmu.h"
+#include "layout.h"
 #include "sysreg.h"
 
 extern char secondary_entry[], _start[]; /* boot.S */
@@ -71,22 +71,6 @@ uint32_t arch_cpu_count(const struct hv *hv)
     return arch_host_const(hv)->nr_cpus;
 }
 
-/* A stack with an unmapped page below it; 0: no memory. */
-static uintptr_t stack_create(struct hv *hv, uint32_t slot)
-{
-    uintptr_t va = STACK_VA + (uint64_t)(slot + 1) * STACK_STRIDE - STACK_SIZE;
-    mfn_t m = frame_alloc(hv, 2, 0); /* STACK_SIZE */
-
-    if (mfn_is_none(m)) {
-        return 0;
-    }
-    if (mmu_map(hv, va, mfn_to_hpa(m).a, STACK_SIZE, PTE_DATA)) {
-        frame_free(hv, m, 2);
-        return 0;
-    }
-    return va + STACK_SIZE;
-}
-
 int arch_cpu_prepare(struct hv *hv, struct pcpu *p, uint32_t id)
 {
     struct arch_host *host = arch_host(hv);
@@ -94,7 +78,7 @@ int arch_cpu_prepare(struct hv *hv, struct pcpu *p, uint32_t id)
     p->arch.host = host;
     p->arch.hwid = id;
     p->arch.mpidr = host->cpu_mpidr[id];
-    p->arch.stack = stack_create(hv, id);
+    p->arch.stack = host_map_stack(hv, STACK_VA + (id + 1) * STACK_STRIDE - STACK_SIZE, STACK_SIZE);
     return p->arch.stack == 0 ? -XEN_ENOMEM : 0;
 }
 

@@ -9,6 +9,7 @@
 #include <arch/cpu.h>
 #include <loam/atomic.h>
 #include <loam/fdt.h>
+#include <loam/host_map.h>
 #include <loam/log.h>
 #include <loam/start.h>
 
@@ -28,29 +29,6 @@ __section(".early.guard") __aligned(4096) char boot_stack_guard[PAGE_SIZE];
 __section(".early.stack") __aligned(4096) char boot_stack[STACK_SIZE];
 __section(".early.tables") __aligned(4096) uint64_t page_tables[PAGE_TABLES][512];
 static struct machine machine;
-
-/* Maps the device tree read-only; true if there is something like one. */
-static bool map_fdt(uint64_t pa, struct boot_info *info)
-{
-    uint64_t page = ALIGN_DOWN(pa, PAGE_SIZE);
-    uint64_t offset = pa - page;
-
-    info->fdt = (const void *)(FDT_VA + offset);
-    info->fdt_addr = hpa(pa);
-    info->fdt_size_max = 2 * PAGE_SIZE - offset;
-    if (pa == 0 || pa % 8 != 0 || mmu_map(&machine.hv, FDT_VA, page, 2 * PAGE_SIZE, PTE_RODATA)) {
-        return false;
-    }
-    uint64_t size = fdt_blob_size(info->fdt, info->fdt_size_max);
-    if (size > info->fdt_size_max && size <= FDT_SIZE_MAX) {
-        uint64_t more = ALIGN_UP(offset + size, PAGE_SIZE) - 2 * PAGE_SIZE;
-        if (mmu_map(&machine.hv, FDT_VA + 2 * PAGE_SIZE, page + 2 * PAGE_SIZE, more, PTE_RODATA)) {
-            return false;
-        }
-        info->fdt_size_max = size;
-    }
-    return size != 0;
-}
 
 /* The CPU that runs this is the boot CPU: TPIDR_EL2 and what no tree is needed for. */
 static void boot_cpu_init(void)
@@ -80,10 +58,7 @@ void start_primary(uint64_t fdt_pa, uint64_t image_pa)
     cpu_init();
     counter_probe(&machine.host);
     mmu_unmap_guard((uintptr_t)boot_stack_guard);
-    if (!map_fdt(fdt_pa, &info)) {
-        info.fdt = NULL; /* hv_start() says so and stops (early.c) */
-        info.fdt_size_max = 0;
-    }
+    host_map_fdt(&machine.hv, FDT_VA, fdt_pa, &info);
     hv_start(&machine.hv, &machine.boot_cpu, &info);
 }
 

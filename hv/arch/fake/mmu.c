@@ -6,6 +6,7 @@
  */
 #include <arch/impl/fake.h>
 #include <arch/mmu.h>
+#include <loam/frame.h>
 #include <loam/hv.h>
 #include <loam/string.h>
 #include <xen/errno.h>
@@ -49,6 +50,29 @@ int arch_map_ram(struct hv *hv, hpa_t start, uint64_t size)
                   start.a - FAKE_RAM_BASE <= fake_machine->ram_size - size;
 
     return inside ? 0 : -XEN_EINVAL;
+}
+
+/* Takes note of it only: what lies at va, the test has put there. */
+int arch_map(struct hv *hv, uintptr_t va, hpa_t start, uint64_t size, bool writable)
+{
+    struct fake_machine *m = fake_machine;
+
+    if (size == 0 || !IS_ALIGNED(va | start.a | size, PAGE_SIZE)) {
+        fake_violation("arch_map() of what is no page");
+    }
+    if (hv->frames.total != 0) { /* a table may be needed */
+        mfn_t table = frame_alloc(hv, 0, 0);
+
+        if (mfn_is_none(table)) {
+            return -XEN_ENOMEM;
+        }
+        frame_free(hv, table, 0);
+    }
+    if (m->nr_mapped == ARRAY_SIZE(m->mapped)) {
+        return -XEN_ENOMEM;
+    }
+    m->mapped[m->nr_mapped++] = (struct fake_mapping){ va, start.a, size, writable };
+    return 0;
 }
 
 uintptr_t arch_map_device(struct hv *hv, hpa_t start, uint64_t size)

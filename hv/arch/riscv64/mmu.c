@@ -140,7 +140,11 @@ static uint64_t map_some(struct hv *hv, uint64_t va, uint64_t pa, uint64_t size,
     }
 }
 
-int mmu_map(struct hv *hv, uint64_t va, uint64_t pa, uint64_t size, uint64_t attr)
+/*
+ * Maps [va, va + size) to pa with attr (PTE_DATA ...), by the largest blocks that fit; what is
+ * mapped stays as it is. Context: boot CPU, while booting. Errors: -XEN_ENOMEM.
+ */
+static int map(struct hv *hv, uint64_t va, uint64_t pa, uint64_t size, uint64_t attr)
 {
     int rc = 0;
 
@@ -154,6 +158,11 @@ int mmu_map(struct hv *hv, uint64_t va, uint64_t pa, uint64_t size, uint64_t att
     }
     __asm__ volatile("sfence.vma" ::: "memory");
     return rc;
+}
+
+int arch_map(struct hv *hv, uintptr_t va, hpa_t start, uint64_t size, bool writable)
+{
+    return map(hv, va, start.a, size, writable ? PTE_DATA : PTE_RODATA);
 }
 
 void mmu_unmap_guard(uintptr_t va)
@@ -177,7 +186,7 @@ mfn_t arch_frame_of(const void *va)
 
 static int map_direct(struct hv *hv, uint64_t start, uint64_t end)
 {
-    return start < end ? mmu_map(hv, arch_host(hv)->direct_va + start, start, end - start, PTE_DATA)
+    return start < end ? map(hv, arch_host(hv)->direct_va + start, start, end - start, PTE_DATA)
                        : 0;
 }
 
@@ -208,7 +217,7 @@ uintptr_t arch_map_device(struct hv *hv, hpa_t start, uint64_t size)
         va += 2 * MIB;
     }
     if (size == 0 || end <= pa || (end - 1) >> PA_BITS ||
-        end - pa > DEVICE_VA + DEVICE_VA_SIZE - va || mmu_map(hv, va, pa, end - pa, PTE_REGS)) {
+        end - pa > DEVICE_VA + DEVICE_VA_SIZE - va || map(hv, va, pa, end - pa, PTE_REGS)) {
         return 0;
     }
     host->device_next = va + (end - pa) + PAGE_SIZE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The hypervisor's page tables, for start.c and smp.c. */
+/* The hypervisor's page tables, for start.c. */
 #ifndef RISCV64_MMU_H
 #define RISCV64_MMU_H
 
@@ -17,13 +17,6 @@ extern uint64_t page_tables[PAGE_TABLES][512];
 void mmu_init(struct arch_host *host);
 /* Goes on with Sv48 or Sv57 if that is the boot CPU's mmu-type. Before any RAM is mapped. */
 void mmu_widen(struct arch_host *host);
-
-/*
- * Maps [va, va + size) to pa with attr (PTE_DATA ...), by the largest blocks
- * that fit; what is mapped stays as it is. Context: boot CPU, while booting.
- * Errors: -XEN_ENOMEM.
- */
-int __must_check mmu_map(struct hv *hv, uint64_t va, uint64_t pa, uint64_t size, uint64_t attr);
 
 /* Takes a page of the image away, so that a stack that grows into it faults. */
 void mmu_unmap_guard(uintptr_t va);

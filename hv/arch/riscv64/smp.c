@@ -7,7 +7,7 @@
  */
 #include <arch/cpu.h>
 #include <loam/fdt.h>
-#include <loam/frame.h>
+#include <loam/host_map.h>
 #include <loam/hv.h>
 #include <loam/log.h>
 #include <loam/string.h>
@@ -16,7 +16,7 @@
 #include "cpu.h"
 #include "csr.h"
 #include "host.h"
-#include "mmu.h"
+#include "layout.h"
 #include "sbi.h"
 
 extern char secondary_entry[], _start[]; /* boot.S */
@@ -87,22 +87,6 @@ int smp_init(struct hv *hv, const struct fdt *fdt)
 
 uint32_t arch_cpu_count(const struct hv *hv) { return arch_host_const(hv)->nr_cpus; }
 
-/* A stack with an unmapped page below it; 0: no memory. */
-static uintptr_t stack_create(struct hv *hv, uint32_t slot)
-{
-    uintptr_t va = STACK_VA + (uint64_t)(slot + 1) * STACK_STRIDE - STACK_SIZE;
-    mfn_t m = frame_alloc(hv, 2, 0); /* STACK_SIZE */
-
-    if (mfn_is_none(m)) {
-        return 0;
-    }
-    if (mmu_map(hv, va, mfn_to_hpa(m).a, STACK_SIZE, PTE_DATA)) {
-        frame_free(hv, m, 2);
-        return 0;
-    }
-    return va + STACK_SIZE;
-}
-
 int arch_cpu_prepare(struct hv *hv, struct pcpu *p, uint32_t id)
 {
     struct arch_host *host = arch_host(hv);
@@ -112,7 +96,7 @@ int arch_cpu_prepare(struct hv *hv, struct pcpu *p, uint32_t id)
     p->arch.hartid = host->cpu[id].hartid;
     p->arch.satp = host->satp;
     p->arch.self = (uintptr_t)p;
-    p->arch.stack = stack_create(hv, id);
+    p->arch.stack = host_map_stack(hv, STACK_VA + (id + 1) * STACK_STRIDE - STACK_SIZE, STACK_SIZE);
     return p->arch.stack == 0 ? -XEN_ENOMEM : 0;
 }
 

@@ -23,6 +23,13 @@ mfn_t arch_frame_of(const void *va);
 int __must_check arch_map_ram(struct hv *hv, hpa_t start, uint64_t size);
 
 /*
+ * Maps [start, start + size), whole pages, at va, a place that the architecture keeps for what
+ * it is: readable, never executable; what is mapped there stays as it is. Boot CPU, while
+ * booting, also before there are frames. Errors: -XEN_ENOMEM.
+ */
+int __must_check arch_map(struct hv *hv, uintptr_t va, hpa_t start, uint64_t size, bool writable);
+
+/*
  * Maps device registers, uncached; the address stays valid. Errors: 0 when there is no memory,
  * or the range is empty, wraps around, or is beyond the machine's addresses.
  */

@@ -77,6 +77,12 @@ struct fake_writes {
     size_t nr, max;
 };
 
+/* A call of arch_map(). */
+struct fake_mapping {
+    uint64_t va, pa, size;
+    bool writable;
+};
+
 struct fake_machine {
     struct hv *hv;
     struct pcpu *cpu; /* executes */
@@ -88,6 +94,8 @@ struct fake_machine {
     uint8_t *shadow; /* what an observer without cache sees, complemented */
     uint64_t ram_size;
     uint8_t device[PAGE_SIZE] __aligned(8); /* what arch_map_device() gives */
+    struct fake_mapping mapped[4]; /* by arch_map() */
+    uint32_t nr_mapped;
 
     const struct guest_layout *layout; /* of its guests, where a test wants its own */
 
