@@ -5,6 +5,7 @@
  * states. What QEMU hardly shows is here: overflow, switches with an
  * interrupt in flight, registers of a vCPU that runs elsewhere.
  */
+#include "random.h"
 #include "unit.h"
 
 #include "../../hv/arch/arm64/vgic_mmio.c"
@@ -844,14 +845,6 @@ TEST(reset_forgets_active)
 
 /* --- Random ------------------------------------------------------------ */
 
-static uint32_t seed;
-
-static uint32_t rnd(uint32_t n)
-{
-    seed = seed * 1664525u + 1013904223u;
-    return (seed >> 8) % n;
-}
-
 /* No interrupt in two list registers; unused list registers are empty; no lost host state. */
 static void check_invariants(void)
 {
@@ -879,7 +872,7 @@ static uint32_t stack[CPUS][64], depth[CPUS];
 
 static void random_step(void)
 {
-    uint32_t on = rnd(CPUS), id = CPUS;
+    uint32_t on = any(CPUS), id = CPUS;
     uint64_t value;
 
     for (uint32_t i = 0; i < CPUS; i++) {
@@ -887,45 +880,45 @@ static void random_step(void)
     }
     cpu = on;
     if (id == CPUS) {
-        uint32_t other = rnd(CPUS);
+        uint32_t other = any(CPUS);
 
         if (where[other] < 0) {
             load(other, on);
         }
         return;
     }
-    switch (rnd(14)) {
+    switch (any(14)) {
     case 0:
         save(id);
         break;
     case 1:
     case 2:
-        vgic_send_sgi(&vcpus[id], (uint64_t)rnd(16) << 24 | rnd(8), true);
+        vgic_send_sgi(&vcpus[id], (uint64_t)any(16) << 24 | any(8), true);
         break;
     case 3:
-        vgic_spi_line(&gic, 32 + rnd(16), rnd(2), NULL);
+        vgic_spi_line(&gic, 32 + any(16), any(2), NULL);
         break;
     case 4:
-        vgic_spi_pulse(&gic, 48 + rnd(16), NULL);
+        vgic_spi_pulse(&gic, 48 + any(16), NULL);
         break;
     case 5:
-        (void)vgic_gicd_write(&vcpus[id], rnd(0x400) & ~3u, 4, rnd(1 << 24) * 257u);
+        (void)vgic_gicd_write(&vcpus[id], any(0x400) & ~3u, 4, any(1 << 24) * 257u);
         (void)vgic_gicd_write(&vcpus[id], 0, 4, 2);
         break;
     case 6:
         (void)vgic_gicr_write(&vcpus[id],
-                              rnd(CPUS) * VGIC_GICR_STRIDE + 0x10100 + (rnd(0x300) & ~3u), 4,
-                              rnd(1 << 24) * 257u & ~(1u << VTIMER));
+                              any(CPUS) * VGIC_GICR_STRIDE + 0x10100 + (any(0x300) & ~3u), 4,
+                              any(1 << 24) * 257u & ~(1u << VTIMER));
         break;
     case 7:
-        (void)vgic_gicd_write(&vcpus[id], GICD_ROUTER + 8 * rnd(32), 8, rnd(4));
+        (void)vgic_gicd_write(&vcpus[id], GICD_ROUTER + 8 * any(32), 8, any(4));
         break;
     case 8:
-        (void)vgic_gicd_read(&vcpus[id], 0x200 + (rnd(0x200) & ~3u), 4, &value);
+        (void)vgic_gicd_read(&vcpus[id], 0x200 + (any(0x200) & ~3u), 4, &value);
         vcpus[id].retry = false;
         break;
     case 9:
-        (void)vgic_gicr_read(&vcpus[id], rnd(CPUS) * VGIC_GICR_STRIDE + 0x10200 + 0x80 * rnd(4), 4,
+        (void)vgic_gicr_read(&vcpus[id], any(CPUS) * VGIC_GICR_STRIDE + 0x10200 + 0x80 * any(4), 4,
                              &value);
         vcpus[id].retry = false;
         break;
@@ -933,7 +926,7 @@ static void random_step(void)
         vgic_deliver(&vcpus[id]);
         break;
     default:
-        if (depth[id] != 0 && rnd(2)) {
+        if (depth[id] != 0 && any(2)) {
             eoi(stack[id][--depth[id]]);
         } else if (depth[id] < 64) {
             uint32_t intid = ack();

@@ -4,10 +4,11 @@
  * random operations beside a model that follows the specification's sentences
  * source by source.
  */
-#include "unit.h"
-
-#include <stdio.h>
 #include <stdlib.h>
+
+#include "random.h"
+#include "registers.h"
+#include "unit.h"
 
 #include "../../hv/arch/riscv64/vaplic.c"
 
@@ -50,20 +51,13 @@ static void end(void)
     aplic = NULL;
 }
 
-static uint32_t rd(uint64_t offset)
-{
-    uint64_t value = 0xdeadbeefdeadbeef;
-
-    CHECK(vaplic_read(aplic, offset, 4, &value));
-    CHECK_EQ(value >> 32, 0);
-    return (uint32_t)value;
-}
+static uint32_t rd(uint64_t offset) { return REG_READ(vaplic_read, aplic, offset); }
 
 static void wr(uint64_t offset, uint32_t value) { CHECK(vaplic_write(aplic, offset, 4, value)); }
 
-static bool pending(uint32_t i) { return rd(0x1c00 + i / 32 * 4) >> i % 32 & 1; }
-static bool enabled(uint32_t i) { return rd(0x1e00 + i / 32 * 4) >> i % 32 & 1; }
-static bool in(uint32_t i) { return rd(0x1d00 + i / 32 * 4) >> i % 32 & 1; }
+static bool pending(uint32_t i) { return REG_BIT(rd, 0x1c00, i); }
+static bool enabled(uint32_t i) { return REG_BIT(rd, 0x1e00, i); }
+static bool in(uint32_t i) { return REG_BIT(rd, 0x1d00, i); }
 
 /* As a driver sets one up: identity 100 + i at hart 2. */
 static void ready(uint32_t i, uint32_t mode)
@@ -386,14 +380,6 @@ static void model_mode(struct model *m, uint32_t mode)
     }
 }
 
-static uint32_t seed;
-
-static uint32_t any(uint32_t n)
-{
-    seed = seed * 1664525u + 1013904223u;
-    return (seed >> 8) % n;
-}
-
 /* One bit of setip, clrip, setie, clrie, by number or as a bit among others. */
 static void step_bit(uint32_t i)
 {
@@ -463,23 +449,15 @@ static bool same(void)
     return ok;
 }
 
+static void random_begin(void)
+{
+    world();
+    memset(model, 0, sizeof(model));
+    memset(model_sent, 0, sizeof(model_sent));
+    model_on = false;
+}
+
 TEST(random_operations_beside_a_model)
 {
-    for (uint32_t run = 1; run <= 30; run++) {
-        seed = run;
-        world();
-        memset(model, 0, sizeof(model));
-        memset(model_sent, 0, sizeof(model_sent));
-        model_on = false;
-        for (uint32_t n = 0; n < 2000; n++) {
-            random_step();
-            if (!same()) {
-                printf("seed %u, step %u: not as the model\n", run, n);
-                CHECK(!"differs from the model");
-                end();
-                return;
-            }
-        }
-        end();
-    }
+    random_run(&(struct random_test){ 30, 2000, random_begin, random_step, same, end });
 }

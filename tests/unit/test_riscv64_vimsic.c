@@ -3,9 +3,8 @@
  * Interrupt files in software: registers one by one, then random operations
  * beside a model with one element for each identity.
  */
+#include "random.h"
 #include "unit.h"
-
-#include <stdio.h>
 
 #include "../../hv/arch/riscv64/vimsic.c"
 
@@ -189,14 +188,6 @@ static uint32_t model_top(void)
     return 0;
 }
 
-static uint32_t seed;
-
-static uint32_t any(uint32_t n)
-{
-    seed = seed * 1664525u + 1013904223u;
-    return (seed >> 8) % n;
-}
-
 static void model_array(bool *array, uint32_t select)
 {
     uint32_t word = any(VIMSIC_WORDS), kind = any(3);
@@ -249,19 +240,18 @@ static void random_step(void)
     }
 }
 
+static bool same(void)
+{
+    return topei(only_read) == model_top() && line == (model.delivery && model_top() != 0);
+}
+
+static void random_begin(void)
+{
+    world();
+    memset(&model, 0, sizeof(model));
+}
+
 TEST(random_operations_beside_a_model)
 {
-    for (uint32_t run = 1; run <= 100; run++) {
-        seed = run;
-        world();
-        memset(&model, 0, sizeof(model));
-        for (uint32_t n = 0; n < 3000; n++) {
-            random_step();
-            if (topei(only_read) != model_top() || line != (model.delivery && model_top() != 0)) {
-                printf("seed %u, step %u: not as the model\n", run, n);
-                CHECK(!"differs from the model");
-                return;
-            }
-        }
-    }
+    random_run(&(struct random_test){ 100, 3000, random_begin, random_step, same, NULL });
 }

@@ -4,10 +4,11 @@
  * one, then random operations beside a model that is written the long way
  * round, from the specification, without summaries or reverse maps.
  */
-#include "unit.h"
-
-#include <stdio.h>
 #include <stdlib.h>
+
+#include "random.h"
+#include "registers.h"
+#include "unit.h"
 
 #include "../../hv/arch/riscv64/vplic.c"
 
@@ -49,14 +50,7 @@ static void end(void)
     plic = NULL;
 }
 
-static uint32_t rd(uint64_t offset)
-{
-    uint64_t value = 0xdeadbeefdeadbeef;
-
-    CHECK(vplic_read(plic, offset, 4, &value));
-    CHECK_EQ(value >> 32, 0);
-    return (uint32_t)value;
-}
+static uint32_t rd(uint64_t offset) { return REG_READ(vplic_read, plic, offset); }
 
 static void wr(uint64_t offset, uint32_t value) { CHECK(vplic_write(plic, offset, 4, value)); }
 
@@ -76,7 +70,7 @@ static void disable(uint32_t c, uint32_t i)
     wr(at_enable(c, i / 32), rd(at_enable(c, i / 32)) & ~(1u << i % 32));
 }
 
-static bool pending(uint32_t i) { return rd(at_pending(i / 32)) >> i % 32 & 1; }
+static bool pending(uint32_t i) { return REG_BIT(rd, at_pending(0), i); }
 
 static void ready(uint32_t c, uint32_t i, uint32_t priority)
 {
@@ -409,14 +403,6 @@ static void model_untie(struct model *m)
     }
 }
 
-static uint32_t seed;
-
-static uint32_t any(uint32_t n)
-{
-    seed = seed * 1664525u + 1013904223u;
-    return (seed >> 8) % n;
-}
-
 static void step_lines(uint32_t i)
 {
     struct model *m = &model[i];
@@ -541,23 +527,15 @@ static bool same(void)
     return ok;
 }
 
+static void random_begin(void)
+{
+    world_of(M_SOURCES, M_CONTEXTS);
+    memset(model, 0, sizeof(model));
+    memset(model_threshold, 0, sizeof(model_threshold));
+    model_completions = 0;
+}
+
 TEST(random_operations_beside_a_model)
 {
-    for (uint32_t run = 1; run <= 60; run++) {
-        seed = run;
-        world_of(M_SOURCES, M_CONTEXTS);
-        memset(model, 0, sizeof(model));
-        memset(model_threshold, 0, sizeof(model_threshold));
-        model_completions = 0;
-        for (uint32_t n = 0; n < 3000; n++) {
-            random_step();
-            if (!same()) {
-                printf("seed %u, step %u: not as the model\n", run, n);
-                CHECK(!"differs from the model");
-                end();
-                return;
-            }
-        }
-        end();
-    }
+    random_run(&(struct random_test){ 60, 3000, random_begin, random_step, same, end });
 }

@@ -1,17 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* vdev/vpl011.c through its MMIO functions: data, flags, interrupts, odd accesses. */
-#include <loam/console.h>
-#include <loam/domain.h>
-#include <loam/mmio.h>
-#include <loam/vcpu.h>
-#include <loam/vuart.h>
-#include <xen/errno.h>
-
-#include "unit.h"
-#include "world.h"
-
-#define BASE UINT64_C(0x22000000)
-#define VIRQ FAKE_VIRQ_BASE
+#include "uart.h"
 
 #define DR 0x00
 #define FR 0x18
@@ -32,44 +21,7 @@
 #define TX 0x20u
 #define RT 0x40u
 
-struct fixture {
-    struct world w;
-    struct vcpu *v;
-    struct domain *d;
-    struct vcpu *vcpus[1];
-};
-
-static bool begin(struct fixture *f)
-{
-    world_init(&f->w, 1, 16);
-    world_inject(&f->w, false);
-    f->v = world_guest(&f->w);
-    world_inject(&f->w, true);
-    f->d = f->v->domain;
-    strcpy(f->d->config.name, "dom");
-    f->d->config.nr_spis = 1;
-    f->d->arch.has_vintc = true;
-    f->vcpus[0] = NULL;
-    f->d->vcpus = f->vcpus;
-    return vuart_create(f->d, VUART_PL011, gpa(BASE), VIRQ) == 0;
-}
-
-static void end(struct fixture *f)
-{
-    vuart_destroy(f->d);
-    vuart_destroy(f->d);
-    world_guest_end(&f->w, f->v);
-    world_fini(&f->w);
-}
-
-static uint64_t read_sized(struct fixture *f, uint64_t offset, uint32_t size)
-{
-    const struct mmio_region *r = mmio_find(f->d, gpa(BASE));
-    uint64_t value = 0xdead;
-
-    CHECK_EQ(r->ops->read(f->v, r->data, offset, size, &value), MMIO_OK);
-    return value;
-}
+static bool begin(struct fixture *f) { return begin_kind(f, VUART_PL011); }
 
 static uint32_t reg(struct fixture *f, uint64_t offset)
 {
@@ -78,20 +30,7 @@ static uint32_t reg(struct fixture *f, uint64_t offset)
 
 static void set(struct fixture *f, uint64_t offset, uint64_t value)
 {
-    const struct mmio_region *r = mmio_find(f->d, gpa(BASE));
-
-    CHECK_EQ(r->ops->write(f->v, r->data, offset, 4, value), MMIO_OK);
-}
-
-static void type(struct fixture *f, const char *text)
-{
-    f->w.machine.console_input = text;
-    console_poll(f->w.hv);
-}
-
-static bool line(const struct fixture *f)
-{
-    return (f->d->arch.level[VIRQ / 64] >> (VIRQ % 64)) & 1;
+    write_sized(f, offset, 4, value);
 }
 
 TEST(output_goes_to_the_console_at_once)
