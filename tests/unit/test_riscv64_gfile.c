@@ -4,9 +4,8 @@
  * there are vCPUs, which move, wait and vanish. No message may be lost, none may come
  * twice or to another vCPU.
  */
+#include "random.h"
 #include "unit.h"
-
-#include <stdio.h>
 
 #include <loam/bitmap.h>
 
@@ -313,14 +312,6 @@ TEST(a_vcpu_that_ends_leaves_nothing)
 
 /* --- Random ------------------------------------------------------------------------------ */
 
-static uint32_t seed;
-
-static uint32_t any(uint32_t n)
-{
-    seed = seed * 1664525u + 1013904223u;
-    return (seed >> 8) % n;
-}
-
 static void hand_over_on(uint32_t h)
 {
     hart = h;
@@ -409,29 +400,31 @@ static bool nothing_is_lost(uint32_t id)
     return ok;
 }
 
-TEST(random_moves_lose_no_message)
+static bool same(void)
 {
-    for (uint32_t run = 1; run <= 100; run++) {
-        seed = run;
-        world();
-        for (uint32_t n = 0; n < 3000; n++) {
-            random_step();
-            for (uint32_t id = 0; id < VCPUS; id++) {
-                if (!nothing_is_lost(id)) {
-                    printf("seed %u, step %u: vCPU %u has other messages\n", run, n, id);
-                    CHECK(!"a message was lost or made up");
-                    return;
-                }
-            }
-            CHECK_EQ(vgein, 0);
-        }
-        for (uint32_t id = 0; id < VCPUS; id++) {
-            drop_vcpu(id);
-        }
-        for (uint32_t h = 0; h < HARTS; h++) {
-            hand_over_on(h);
-            CHECK_EQ(gfiles[h].free, BIT(FILES + 1) - 2);
-            CHECK_EQ(gfiles[h].leaving, 0);
+    for (uint32_t id = 0; id < VCPUS; id++) {
+        if (!nothing_is_lost(id)) {
+            printf("vCPU %u has other messages\n", id);
+            return false;
         }
     }
+    CHECK_EQ(vgein, 0);
+    return true;
+}
+
+static void everybody_goes(void)
+{
+    for (uint32_t id = 0; id < VCPUS; id++) {
+        drop_vcpu(id);
+    }
+    for (uint32_t h = 0; h < HARTS; h++) {
+        hand_over_on(h);
+        CHECK_EQ(gfiles[h].free, BIT(FILES + 1) - 2);
+        CHECK_EQ(gfiles[h].leaving, 0);
+    }
+}
+
+TEST(random_moves_lose_no_message)
+{
+    random_run(&(struct random_test){ 100, 3000, world, random_step, same, everybody_goes });
 }
