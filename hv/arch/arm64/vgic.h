@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The virtual GICv3: what vgicv3.c (state), vgic_mmio.c (registers) and
- * vintc.c (the rest of the hypervisor) are to each other.
+ * The virtual GICv3: what vgicv3.c (state), vgic_spi.c (shared interrupts), vgic_mmio.c
+ * (registers) and vintc.c (the rest of the hypervisor) are to each other.
  */
 #ifndef ARM64_VGIC_H
 #define ARM64_VGIC_H
@@ -41,10 +41,6 @@ void vgic_pend_private(struct vgic_cpu *c, uint32_t intid, struct vgic_cpu *self
 void vgic_ppi_hw(struct vgic_cpu *c);
 /* Level of a software PPI. Owner. */
 void vgic_ppi_line(struct vgic_cpu *c, uint32_t intid, bool level);
-/* Level of, a pulse on, and the host's side of shared interrupt `intid`. Any CPU. */
-void vgic_spi_line(struct vgic *g, uint32_t intid, bool level, struct vgic_cpu *self);
-void vgic_spi_pulse(struct vgic *g, uint32_t intid, struct vgic_cpu *self);
-
 /* ICC_DIR_EL1 of an INTID that is in no list register. Owner. */
 void vgic_deactivate(struct vgic_cpu *c, uint32_t intid);
 /* True when an interrupt would end WFI. c is loaded here or nowhere. */
@@ -54,6 +50,13 @@ bool vgic_has_event(struct vgic_cpu *c);
 void vgic_changed(struct vgic_cpu *c, struct vgic_cpu *self);
 /* Recomputes c->open after enables or groups changed. [gic->lock] */
 void vgic_update_open(struct vgic_cpu *c);
+
+/* --- vgic_spi.c ---------------------------------------------------------- */
+
+/* Level of, and a pulse on, shared interrupt `intid`. Any CPU. */
+void vgic_spi_line(struct vgic *g, uint32_t intid, bool level, struct vgic_cpu *self);
+void vgic_spi_pulse(struct vgic *g, uint32_t intid, struct vgic_cpu *self);
+
 /* SPI i (INTID - 32) changed: offers it to the vCPU that should have it. [gic->lock] */
 void vgic_spi_changed(struct vgic *g, uint32_t i, struct vgic_cpu *self);
 /* SPI i is not to be pending by a write or a pulse any more. [gic->lock] */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the virtual GIC asks of the hardware, in one place: the unit test
- * has a model of it instead (tests/unit/test_vgic.c).
+ * has a model of it instead (tests/unit/arm64_vgic.h).
  */
 #ifndef ARM64_VGIC_HW_H
 #define ARM64_VGIC_HW_H

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The virtual GICv3: which interrupt is in which state, and in which list
- * register (Arm IHI 0069). Registers are in vgic_mmio.c, the rest of the
- * hypervisor in vintc.c; the hardware is behind vgic_hw.h, so that all of
- * this also runs in tests/unit/test_vgic.c.
+ * register (Arm IHI 0069). Whom shared ones are offered to is in vgic_spi.c,
+ * registers are in vgic_mmio.c, the rest of the hypervisor in vintc.c; the
+ * hardware is behind vgic_hw.h, so that all of this also runs in
+ * tests/unit/test_arm64_vgic.c.
  *
  * An interrupt is pending, active, both or neither. While it is in a list
  * register the hardware changes that state without telling, and memory holds
@@ -60,6 +61,7 @@
 
 #include "vgic.h"
 #include "vgic_hw.h"
+#include "vgic_spi.h"
 
 /* What may go into a list register. */
 struct candidate {
@@ -114,76 +116,12 @@ static uint64_t lr_spi(const struct vgic_spi *s, uint32_t intid)
     return lr;
 }
 
-static inline bool spi_is_pending(const struct vgic_spi *s)
-{
-    return s->latch || (s->line && !s->edge && s->hwirq == 0);
-}
-
-static inline bool spi_is_open(const struct vgic *g, const struct vgic_spi *s)
-{
-    return s->enabled && (g->ctlr & (s->group1 ? GICD_CTLR_GRP1 : GICD_CTLR_GRP0));
-}
-
-static void spi_offer(struct vgic_cpu *c, uint32_t i)
-{
-    c->spi[i / 64] |= BIT(i % 64);
-    atomic_fetch_or(&c->spi_words, 1u << i / 64);
-}
-
-static void spi_withdraw(struct vgic_cpu *c, uint32_t i)
-{
-    c->spi[i / 64] &= ~BIT(i % 64);
-    if (c->spi[i / 64] == 0) {
-        atomic_fetch_and(&c->spi_words, ~(1u << i / 64));
-    }
-}
-
 void vgic_changed(struct vgic_cpu *c, struct vgic_cpu *self)
 {
     atomic_store_relaxed(&c->dirty, 1);
     if (c != self) {
         vgic_notify(c);
     }
-}
-
-void vgic_spi_changed(struct vgic *g, uint32_t i, struct vgic_cpu *self)
-{
-    struct vgic_spi *s = &g->spis[i];
-    uint8_t who = s->owner != VGIC_NO_VCPU ? s->owner : s->target;
-
-    if (who == VGIC_NO_VCPU || g->cpu[who] == NULL ||
-        !(s->in_lr || s->active || (spi_is_open(g, s) && spi_is_pending(s)))) {
-        return;
-    }
-    spi_offer(g->cpu[who], i);
-    vgic_changed(g->cpu[who], self);
-}
-
-void vgic_spi_unlatch(struct vgic *g, uint32_t i)
-{
-    struct vgic_spi *s = &g->spis[i];
-
-    if (s->in_lr) {
-        s->unlatch = true;
-    } else if (s->hwirq != 0 && s->latch && !s->active) {
-        host_irq_deactivate(s->hwirq); /* otherwise it could not come again */
-    }
-    s->latch = false;
-}
-
-void vgic_spi_deactivate(struct vgic *g, uint32_t i)
-{
-    struct vgic_spi *s = &g->spis[i];
-
-    if (s->in_lr) {
-        s->deactivate = true;
-        return;
-    }
-    if (s->active && s->hwirq != 0) {
-        host_irq_deactivate(s->hwirq);
-    }
-    s->active = false;
-    s->owner = VGIC_NO_VCPU;
 }
 
 void vgic_update_open(struct vgic_cpu *c)
@@ -625,35 +563,6 @@ void vgic_ppi_line(struct vgic_cpu *c, uint32_t intid, bool level)
     if (c->open & bit) {
         vgic_sync(c);
     }
-}
-
-void vgic_spi_line(struct vgic *g, uint32_t intid, bool level, struct vgic_cpu *self)
-{
-    uint32_t i = intid - 32;
-
-    if (i >= g->nr_spis) {
-        return;
-    }
-    spin_lock(&g->lock);
-    if (g->spis[i].line != level) {
-        g->spis[i].line = level;
-        g->spis[i].latch |= level && g->spis[i].edge;
-        vgic_spi_changed(g, i, self);
-    }
-    spin_unlock(&g->lock);
-}
-
-void vgic_spi_pulse(struct vgic *g, uint32_t intid, struct vgic_cpu *self)
-{
-    uint32_t i = intid - 32;
-
-    if (i >= g->nr_spis) {
-        return;
-    }
-    spin_lock(&g->lock);
-    g->spis[i].latch = true;
-    vgic_spi_changed(g, i, self);
-    spin_unlock(&g->lock);
 }
 
 /* --- Load, save, reset -------------------------------------------------------- */
