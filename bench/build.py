@@ -72,7 +72,7 @@ def build_guest(arch, out, rows):
     source = HERE / f"guest-{arch.name}"
     elf, image = out / "guest.elf", out / "guest.img"
     write_rows_header(rows, out / "rows.h")
-    run([arch.tool("gcc"), *GUEST_FLAGS, *arch.guest_flags.split(), f"-I{out}",
+    run([arch.tool("gcc"), *GUEST_FLAGS, *arch.guest_flags.split(), f"-I{out}", f"-I{source}",
          f"-Wl,-T,{HERE / 'guest/image.ld'}", "-o", elf,
          *sorted(source.glob("*.S")), *sorted(source.glob("*.c")),
          *sorted((HERE / "guest").glob("*.c"))])

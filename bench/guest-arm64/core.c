@@ -7,7 +7,6 @@
  */
 #include "guest.h"
 
-enum { SGI_INTID = 1, SPIN_MAX = 50000000, TIMER_US = 200, WAKE_US = 500 };
 enum { GICD_TYPER = 0x4, GICD_ISENABLER1 = 0x104, GICR_ISENABLER0 = 0x10100 };
 enum {
     XENVER_VERSION = 0,
@@ -18,15 +17,6 @@ enum {
 
 #define MINUS_ENOSYS ((uint64_t)-38)
 #define UNKNOWN_SMCCC 0xbf00ff01 /* fast call to a trusted OS that is not there */
-#define UNMAPPED_ADDRESS 0x0e800000ul /* between the devices and RAM of every guest layout here */
-
-/* Spins until the count of `intid` here leaves `old`; it must then be old + 1. */
-static void await_irq(const char *what, unsigned int intid, unsigned int old)
-{
-    for (unsigned int i = 0; i < SPIN_MAX && irq_count(0, intid) == old; i++) {
-    }
-    expect(what, irq_count(0, intid), old + 1);
-}
 
 static void measure_hypercalls(void)
 {
@@ -83,71 +73,26 @@ static void measure_gic_registers(void)
             expect("GICR_ISENABLER0", r & enabled, enabled));
 }
 
-static void measure_unmapped(void)
-{
-    fault_expected = UNMAPPED_ADDRESS;
-    for (unsigned int i = 0; i < cfg.iterations; i++) {
-        unsigned int old = faults;
-        ASYNC_BEGIN(ROW_UNMAPPED_READ);
-        mmio_read32(UNMAPPED_ADDRESS);
-        expect("faults reflected", faults, old + 1);
-    }
-    fault_expected = 0;
-}
-
 static void measure_sgi(void)
 {
     uint64_t self = machine.mpidr[0];
     unsigned int old = 0;
 
     irq_mask();
-    MEASURE(ROW_SGI_MASKED, sgi_send(self, SGI_INTID), {
-        old = irq_count(0, SGI_INTID);
+    MEASURE(ROW_SGI_MASKED, sgi_send(self, SGI_SELF), {
+        old = irq_count(0, SGI_SELF);
         irq_unmask();
-        await_irq("masked SGI arrives when unmasked", SGI_INTID, old);
+        await_irq("masked SGI arrives when unmasked", 0, SGI_SELF, old);
         irq_mask();
     });
     irq_unmask();
     for (unsigned int i = 0; i < cfg.iterations; i++) {
-        old = irq_count(0, SGI_INTID);
+        old = irq_count(0, SGI_SELF);
         ASYNC_BEGIN(ROW_SGI_SELF);
-        sgi_send(self, SGI_INTID);
-        await_irq("SGI to self", SGI_INTID, old);
+        sgi_send(self, SGI_SELF);
+        await_irq("SGI to self", 0, SGI_SELF, old);
     }
 }
-
-static void measure_timer(void)
-{
-    for (unsigned int i = 0; i < cfg.iterations; i++) {
-        unsigned int old = irq_count(0, machine.vtimer);
-        timer_start_us(TIMER_US);
-        ASYNC_BEGIN(ROW_TIMER_FIRES);
-        await_irq("timer", machine.vtimer, old);
-    }
-}
-
-/* Waits in WFI with interrupts masked, as an idle loop does, until the timer's count moves. */
-static void idle_until_timer(unsigned int old)
-{
-    while (irq_count(0, machine.vtimer) == old) {
-        irq_mask();
-        if (irq_count(0, machine.vtimer) == old) {
-            wfi();
-        }
-        irq_unmask();
-    }
-    expect("timer in WFI", irq_count(0, machine.vtimer), old + 1);
-}
-
-#define MEASURE_WAKE(row) \
-    do { \
-        for (unsigned int i_ = 0; i_ < cfg.iterations; i_++) { \
-            unsigned int old_ = irq_count(0, machine.vtimer); \
-            timer_start_us(WAKE_US); \
-            ASYNC_BEGIN(row); \
-            idle_until_timer(old_); \
-        } \
-    } while (0)
 
 void run_core(void)
 {

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything the bench guest's files share: markers, register access, the machine found in the
- * device tree, and what each file offers.
- *
- * The guest may have globals: it is a test program of one domain, not part of the hypervisor. All
- * of them are in bss, because the image is not relocated.
+ * What is arm64's own of the bench guest, beside ../guest/common.h: markers, register access, the
+ * machine found in the device tree, and what each file offers.
  */
 #ifndef BENCH_GUEST_H
 #define BENCH_GUEST_H
@@ -16,6 +13,7 @@
 
 /* A marker for the plugin: see ../plugin/count.c. */
 #define MARK(payload) __asm__ volatile(".inst %c0" ::"i"(0xd280001f | ((payload) << 5)) : "memory")
+
 /* ---- registers ---- */
 
 #define STRINGIFY(x) #x
@@ -76,16 +74,11 @@ extern struct machine machine;
 
 /* ---- interrupts, timer, faults: irq.c ---- */
 
-void irq_init_cpu(void);
-unsigned int irq_count(unsigned int cpu, unsigned int intid);
+enum { SGI_SELF = 1, IRQ_IPI = 2 }; /* SGIs */
+#define IRQ_TIMER machine.vtimer
+
 void sgi_send(uint64_t mpidr, unsigned int intid);
 uint64_t gicr_of_this_cpu(void);
-void timer_start_us(unsigned int us);
-void delay_us(unsigned int us);
-
-/* While set, a data abort on exactly this address is counted and stepped over. */
-extern volatile uint64_t fault_expected;
-extern volatile unsigned int faults;
 
 /* While set, an undefined instruction is counted and stepped over. */
 extern volatile bool undefined_expected;
@@ -93,20 +86,11 @@ extern volatile unsigned int undefineds;
 
 /* ---- calls out of the guest: start.S ---- */
 
-long hypercall(uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2);
 long smccc(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3);
 void fp_load(const void *values);
 void fp_store(void *values);
 void secondary_entry(void);
 
-enum hypercall_number {
-    HC_XEN_VERSION = 17,
-    HC_CONSOLE_IO = 18,
-    HC_SCHED_OP = 29,
-    HC_SYSCTL = 35,
-    HC_DOMCTL = 36,
-};
-enum sched_op { SCHED_YIELD = 0, SCHED_SHUTDOWN = 2 };
 enum psci {
     PSCI_VERSION = 0x84000000,
     PSCI_CPU_OFF = 0x84000002,
@@ -117,21 +101,18 @@ enum psci {
 
 /* ---- runs ---- */
 
-void run_core(void);
+#define ROW_CPU_START ROW_CPU_ON
+#define UNMAPPED_ADDRESS 0x0e800000ul
+
 void run_dedicated(void);
-void run_smp(void);
-void run_switch(void);
 void run_objects(void);
-void secondary_main(uint64_t context);
 
 /* Called from start.S. */
 void map_build(const uint8_t *fdt);
-void guest_main(const uint8_t *fdt);
 uint64_t sync_handle(uint64_t esr, uint64_t elr, uint64_t far);
 void irq_handle(void);
 void exception_fatal(uint64_t esr, uint64_t elr, uint64_t far) __attribute__((noreturn));
 
-extern char image_start[], image_end[];
 extern uint64_t map_root[512];
 
 #pragma GCC visibility pop

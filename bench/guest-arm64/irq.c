@@ -101,6 +101,8 @@ void sgi_send(uint64_t mpidr, unsigned int intid)
     isb();
 }
 
+void ipi_send(unsigned int cpu) { sgi_send(machine.mpidr[cpu], IRQ_IPI); }
+
 static uint64_t ticks(unsigned int us) { return us * SYSREG_READ(cntfrq_el0) / 1000000; }
 
 void timer_start_us(unsigned int us)
@@ -118,6 +120,12 @@ void delay_us(unsigned int us)
     while (SYSREG_READ(cntvct_el0) < end) {
         isb();
     }
+}
+
+uint64_t now_us(void)
+{
+    isb();
+    return SYSREG_READ(cntvct_el0) / (SYSREG_READ(cntfrq_el0) / 1000000);
 }
 
 void irq_handle(void)

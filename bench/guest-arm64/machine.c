@@ -32,3 +32,34 @@ void machine_node(const struct node *n, const struct node *parent)
         machine.mpidr[machine.nr_cpus++] = node_address(n, parent, 0);
     }
 }
+
+void machine_print(void)
+{
+    print_string(" gicd=");
+    print_hex(machine.gicd);
+    print_string(" vtimer=");
+    print_number(machine.vtimer);
+}
+
+bool machine_is_complete(void)
+{
+    bool complete = machine.gicd != 0 && machine.gicr != 0 && machine.vtimer != 0;
+
+    if (!complete) {
+        fail("device tree lacks a GICv3 or a timer", machine.gicd, 1);
+    }
+    return complete;
+}
+
+bool run_own(void)
+{
+    if (string_equal(cfg.run, "dedicated")) {
+        run_dedicated();
+        return true;
+    }
+    if (string_equal(cfg.run, "objects")) {
+        run_objects();
+        return true;
+    }
+    return false;
+}

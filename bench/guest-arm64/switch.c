@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Switching between two domains on one CPU, by sched_op yield, with FP and PAuth state live.
+ * The state that is live when ../guest/switch.c goes to the other domain: FP registers and PAuth
+ * keys.
  *
- * Both guests (seed=a, seed=b) run this: begin "mine to the other" and yield; whoever runs next
- * ends it, with the number it expects. A yield that came back to its caller therefore ends nothing
- * and is counted by the plugin as stray. The first thing after the call, still inside the interval,
- * is an access to an FP register and a PAuth instruction: a hypervisor that restores them by a trap
- * pays. After each switch all of q0 to q31 and the ten key registers must hold this domain's
- * values.
+ * The first thing after the call, still inside the interval, is an access to an FP register and a
+ * PAuth instruction: a hypervisor that restores them by a trap pays. After each switch all of q0
+ * to q31 and the ten key registers must hold this domain's values.
  */
 #include "guest.h"
 
-enum { LEAD_US = 300000, RUN_US = 150000, NR_FP_WORDS = 64, NR_KEY_WORDS = 10 };
+enum { NR_FP_WORDS = 64, NR_KEY_WORDS = 10 };
 enum { HINT_PACIA1716 = 8 };
 
 /* SCTLR_EL1.{EnIA,EnIB,EnDA,EnDB} */
@@ -89,37 +87,18 @@ static void state_check(void)
     }
 }
 
-static uint64_t now_us(void)
+void switch_prepare(void)
 {
-    isb();
-    return SYSREG_READ(cntvct_el0) / (SYSREG_READ(cntfrq_el0) / 1000000);
-}
-
-static void yield_until(uint64_t us)
-{
-    while (now_us() < us) {
-        hypercall(HC_SCHED_OP, SCHED_YIELD, 0, 0);
-    }
-}
-
-/*
- * The guests start some time apart, so both do this for a time and not for a
- * number of times: while one is still alone its switches end nothing.
- */
-void run_switch(void)
-{
-    uint64_t start = now_us();
-
     state_load();
     print_string(has_pauth ? "bench: FP and PAuth keys live\n" : "bench: FP live, no PAuth\n");
-    yield_until(start + LEAD_US);
-    while (now_us() < start + LEAD_US + RUN_US) {
-        if (cfg.seed == 'a') {
-            SWITCH(ROW_SWITCH_AB, ROW_SWITCH_BA);
-        } else {
-            SWITCH(ROW_SWITCH_BA, ROW_SWITCH_AB);
-        }
-        state_check();
+}
+
+void switch_once(bool is_a)
+{
+    if (is_a) {
+        SWITCH(ROW_SWITCH_AB, ROW_SWITCH_BA);
+    } else {
+        SWITCH(ROW_SWITCH_BA, ROW_SWITCH_AB);
     }
-    yield_until(start + 2 * LEAD_US + RUN_US);
+    state_check();
 }

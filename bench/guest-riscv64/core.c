@@ -7,13 +7,12 @@
  */
 #include "guest.h"
 
-enum { SPIN_MAX = 50000000, TIMER_US = 200, WAKE_US = 500, SETTLE_US = 5000 };
+enum { SETTLE_US = 5000 };
 enum { XENVER_VERSION = 0, XENVER_GET_FEATURES = 6, UNASSIGNED_HYPERCALL = 39 };
 enum { PLIC_PRIORITY_1 = 0x4, PLIC_ENABLE_0 = 0x2000, APLIC_DOMAINCFG = 0x0 };
 
 #define MINUS_ENOSYS ((uint64_t)-38)
 #define UNKNOWN_EXTENSION 0x0a7fff00 /* in the space of firmware, and nobody's */
-#define UNMAPPED_ADDRESS 0x20000000ul /* between the devices of every guest layout here */
 
 static void measure_hypercalls(void)
 {
@@ -60,48 +59,6 @@ static void measure_registers(void)
     }
 }
 
-static void measure_unmapped(void)
-{
-    fault_expected = UNMAPPED_ADDRESS;
-    for (unsigned int i = 0; i < cfg.iterations; i++) {
-        unsigned int old = faults;
-        ASYNC_BEGIN(ROW_UNMAPPED_READ);
-        mmio_read32(UNMAPPED_ADDRESS);
-        expect("faults reflected", faults, old + 1);
-    }
-    fault_expected = 0;
-}
-
-static void measure_timer(void)
-{
-    for (unsigned int i = 0; i < cfg.iterations; i++) {
-        unsigned int old = irq_count(0, IRQ_TIMER);
-        timer_start_us(TIMER_US);
-        ASYNC_BEGIN(ROW_TIMER_FIRES);
-        for (unsigned int n = 0; n < SPIN_MAX && irq_count(0, IRQ_TIMER) == old; n++) {
-        }
-        expect("timer", irq_count(0, IRQ_TIMER), old + 1);
-    }
-}
-
-/* Waits in WFI with interrupts masked, as an idle loop does, until the timer's count moves. */
-static void measure_wake(void)
-{
-    for (unsigned int i = 0; i < cfg.iterations; i++) {
-        unsigned int old = irq_count(0, IRQ_TIMER);
-        timer_start_us(WAKE_US);
-        ASYNC_BEGIN(ROW_TIMER_WAKES);
-        while (irq_count(0, IRQ_TIMER) == old) {
-            irq_mask();
-            if (irq_count(0, IRQ_TIMER) == old) {
-                wfi();
-            }
-            irq_unmask();
-        }
-        expect("timer in WFI", irq_count(0, IRQ_TIMER), old + 1);
-    }
-}
-
 void run_core(void)
 {
     MEASURE(ROW_EMPTY, , );
@@ -111,7 +68,7 @@ void run_core(void)
     irq_unmask();
     delay_us(SETTLE_US); /* what the hypervisor had left to do after it started this guest */
     measure_timer();
-    measure_wake();
+    MEASURE_WAKE(ROW_TIMER_WAKES);
     if (machine.is_xen) {
         measure_hypercalls();
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything the riscv64 bench guest's files share: markers, register access, the machine found in
- * the device tree, and what each file offers. The guest runs in VS mode without translation of its
- * own (satp 0).
+ * What is riscv64's own of the bench guest, beside ../guest/common.h: markers, register access, the
+ * machine found in the device tree, and what each file offers. The guest runs in VS mode without
+ * translation of its own (satp 0).
  */
 #ifndef BENCH_GUEST_H
 #define BENCH_GUEST_H
@@ -32,7 +32,7 @@
 
 enum { SSTATUS_SIE = 1 << 1, SSTATUS_FS_INITIAL = 1 << 13 };
 /* Interrupts by cause, and their bits in sie and sip: Priv. spec 12.1.3. */
-enum { IRQ_SOFT = 1, IRQ_TIMER = 5, NR_IRQS = 16 };
+enum { IRQ_IPI = 1, IRQ_TIMER = 5, NR_IRQS = 16 };
 
 static inline void wfi(void) { __asm__ volatile("wfi" ::: "memory"); }
 
@@ -68,18 +68,6 @@ struct machine {
 
 extern struct machine machine;
 
-/* ---- interrupts, timer, faults: irq.c ---- */
-
-void irq_init_cpu(void);
-unsigned int irq_count(unsigned int cpu, unsigned int irq);
-void timer_start_us(unsigned int us);
-void delay_us(unsigned int us);
-uint64_t now_us(void);
-
-/* While set, an access fault of a load from exactly this address is counted and stepped over. */
-extern volatile uint64_t fault_expected;
-extern volatile unsigned int faults;
-
 /* ---- calls out of the guest: start.S ---- */
 
 struct sbi_ret {
@@ -87,16 +75,13 @@ struct sbi_ret {
     long value;
 };
 
-/* Xen's convention as hv/arch/riscv64/hvcall.h has it. */
-long hypercall(uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2);
+/* hypercall() has Xen's convention as hv/arch/riscv64/hvcall.h has it. */
 struct sbi_ret sbi(uint64_t extension, uint64_t function, uint64_t a0, uint64_t a1, uint64_t a2);
 /* f0 to f31, 256 bytes. */
 void fp_load(const void *values);
 void fp_store(void *values);
 void secondary_entry(void);
 
-enum hypercall_number { HC_XEN_VERSION = 17, HC_SCHED_OP = 29 };
-enum sched_op { SCHED_YIELD = 0 };
 /* RISC-V SBI 2.0 */
 enum sbi_extension {
     SBI_BASE = 0x10,
@@ -118,16 +103,11 @@ enum sbi_function {
 
 /* ---- runs ---- */
 
-void run_core(void);
-void run_smp(void);
-void run_switch(void);
+#define ROW_CPU_START ROW_HART_START
+#define UNMAPPED_ADDRESS 0x20000000ul
 
 /* Called from start.S. */
-void guest_main(const uint8_t *fdt);
-void secondary_main(uint64_t context);
 uint64_t trap_handle(uint64_t cause, uint64_t epc, uint64_t tval);
-
-extern char image_start[], image_end[];
 
 #pragma GCC visibility pop
 

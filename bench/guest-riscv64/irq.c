@@ -31,7 +31,7 @@ static void timer_set(uint64_t when) { CSR_WRITE(0x14d, when); } /* stimecmp */
 void irq_init_cpu(void)
 {
     timer_set(TIMER_NEVER);
-    CSR_WRITE(sie, 1 << IRQ_SOFT | 1 << IRQ_TIMER);
+    CSR_WRITE(sie, 1 << IRQ_IPI | 1 << IRQ_TIMER);
 }
 
 static uint64_t ticks(unsigned int us) { return (uint64_t)us * machine.frequency / 1000000; }
@@ -48,12 +48,17 @@ void delay_us(unsigned int us)
 
 uint64_t now_us(void) { return CSR_READ(time) / (machine.frequency / 1000000); }
 
+void ipi_send(unsigned int cpu)
+{
+    expect("send_ipi", (uint64_t)sbi(SBI_IPI, SBI_IPI_SEND, 1ul << cpu, 0, 0).error, 0);
+}
+
 static void irq_handle(unsigned int irq)
 {
     if (irq == IRQ_TIMER) {
         timer_set(TIMER_NEVER);
-    } else if (irq == IRQ_SOFT) {
-        CSR_CLEAR(sip, 1 << IRQ_SOFT);
+    } else if (irq == IRQ_IPI) {
+        CSR_CLEAR(sip, 1 << IRQ_IPI);
     } else {
         fail("interrupt nobody asked for", irq, IRQ_TIMER);
         CSR_CLEAR(sie, 1ull << irq);

@@ -26,3 +26,23 @@ void machine_node(const struct node *n, const struct node *parent)
         machine.nr_cpus++;
     }
 }
+
+void machine_print(void)
+{
+    print_string(" plic=");
+    print_hex(machine.plic);
+    print_string(" aplic=");
+    print_hex(machine.aplic);
+}
+
+bool machine_is_complete(void)
+{
+    bool complete = machine.frequency != 0 && machine.plic + machine.aplic != 0;
+
+    if (!complete) {
+        fail("device tree lacks a clock or an interrupt controller", machine.frequency, 1);
+    }
+    return complete;
+}
+
+bool run_own(void) { return false; }

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Switching between two domains on one hart, by sched_op yield, with FP state live.
+ * The state that is live when ../guest/switch.c goes to the other domain: FP registers.
  *
- * Both guests (seed=a, seed=b) run this: begin "mine to the other" and yield; whoever runs next
- * ends it, with the number it expects. A yield that came back to its caller therefore ends nothing
- * and is counted by the plugin as stray. All FP registers were written before, so they have to be
- * saved; the first thing after the call, still inside the interval, is an access to one: a
- * hypervisor that restores them by a trap pays. After each switch f0 to f31 must hold this domain's
- * values.
+ * All were written before, so they have to be saved; the first thing after the call, still inside
+ * the interval, is an access to one: a hypervisor that restores them by a trap pays. After each
+ * switch f0 to f31 must hold this domain's values.
  */
 #include "guest.h"
 
-enum { LEAD_US = 300000, RUN_US = 150000, NR_FP = 32 };
+enum { NR_FP = 32 };
 
 static uint64_t fp_mine[NR_FP];
 static uint64_t fp_seen[NR_FP];
@@ -33,7 +30,7 @@ static uint64_t fp_seen[NR_FP];
           [first] "i"(MARK_WORD(0x6000 | (begin))), [last] "i"(MARK_WORD(0x8000 | (end))) \
         : "t0", "a0", "a1", "a6", "a7", "memory")
 
-static void state_load(void)
+void switch_prepare(void)
 {
     for (unsigned int i = 0; i < NR_FP; i++) {
         fp_mine[i] = (uint64_t)cfg.seed << 56 | (i + 1) * 0x10001ull;
@@ -49,31 +46,13 @@ static void state_check(void)
     }
 }
 
-static void yield_until(uint64_t us)
+void switch_once(bool is_a)
 {
-    while (now_us() < us) {
-        hypercall(HC_SCHED_OP, SCHED_YIELD, 0, 0);
+    fp_load(fp_mine);
+    if (is_a) {
+        SWITCH(ROW_SWITCH_AB, ROW_SWITCH_BA);
+    } else {
+        SWITCH(ROW_SWITCH_BA, ROW_SWITCH_AB);
     }
-}
-
-/*
- * The guests start some time apart, so both do this for a time and not for a
- * number of times: while one is still alone its switches end nothing.
- */
-void run_switch(void)
-{
-    uint64_t start = now_us();
-
-    state_load();
-    yield_until(start + LEAD_US);
-    while (now_us() < start + LEAD_US + RUN_US) {
-        fp_load(fp_mine);
-        if (cfg.seed == 'a') {
-            SWITCH(ROW_SWITCH_AB, ROW_SWITCH_BA);
-        } else {
-            SWITCH(ROW_SWITCH_BA, ROW_SWITCH_AB);
-        }
-        state_check();
-    }
-    yield_until(start + 2 * LEAD_US + RUN_US);
+    state_check();
 }

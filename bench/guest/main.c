@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Start of the riscv64 bench guest: device tree, and the run that the boot arguments name.
+ * Start of a bench guest: device tree, and the run that the boot arguments name.
  *
- * Boot arguments: run=core|smp|switch|boot, n=NUM (iterations), seed=X (switch only).
+ * Boot arguments: run=core|smp|switch|boot or one of the architecture's own, n=NUM (iterations),
+ * seed=X (switch only).
  */
 #include "guest.h"
 
@@ -16,10 +17,7 @@ static void print_start(void)
     print_number(machine.nr_cpus);
     print_string(" uart=");
     print_hex(machine.uart);
-    print_string(" plic=");
-    print_hex(machine.plic);
-    print_string(" aplic=");
-    print_hex(machine.aplic);
+    machine_print();
     print_string(" image=");
     print_hex((uint64_t)image_start);
     print_string("\n");
@@ -32,8 +30,7 @@ void guest_main(const uint8_t *fdt)
         guest_finish();
     }
     print_start();
-    if (machine.frequency == 0 || machine.plic + machine.aplic == 0) {
-        fail("device tree lacks a clock or an interrupt controller", machine.frequency, 1);
+    if (!machine_is_complete()) {
         guest_finish();
     }
     irq_init_cpu();
@@ -43,7 +40,7 @@ void guest_main(const uint8_t *fdt)
         run_smp();
     } else if (string_equal(cfg.run, "switch")) {
         run_switch();
-    } else if (!string_equal(cfg.run, "boot")) {
+    } else if (!string_equal(cfg.run, "boot") && !run_own()) {
         fail("unknown run", 0, 0);
     }
     guest_finish();

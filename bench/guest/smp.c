@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two vCPUs: HSM hart_start, and IPIs by SBI from vCPU 0 to vCPU 1 running or idle.
+ * Two vCPUs: starting the other one, and interrupts from vCPU 0 to vCPU 1 running or idle.
  *
  * vCPU 1 is started and stopped once per iteration, then stays on and does what `cpu1_job` says.
  */
 #include "guest.h"
 
-enum { SPIN_MAX = 50000000, SETTLE_US = 100, HART_STOPPED = 1 };
+enum { SETTLE_US = 100 };
 enum job { JOB_OFF, JOB_SPIN, JOB_IDLE };
 
 static volatile enum job cpu1_job;
-static volatile uint64_t cpu1_started; /* the last opaque value seen */
+static volatile uint64_t cpu1_started; /* the last context seen */
 
 void secondary_main(uint64_t context)
 {
     cpu1_started = context;
     if (cpu1_job == JOB_OFF) {
-        sbi(SBI_HSM, SBI_HSM_STOP, 0, 0, 0);
-        fail("hart_stop returned", 0, 0);
+        cpu_stop();
+        fail("a vCPU that is stopped goes on", 0, 0);
     }
     irq_init_cpu();
     irq_unmask();
@@ -36,58 +36,47 @@ static void await_start(uint64_t context)
 {
     for (unsigned int i = 0; i < SPIN_MAX && cpu1_started != context; i++) {
     }
-    expect("opaque value of hart_start", cpu1_started, context);
+    expect("context of a started vCPU", cpu1_started, context);
 }
 
-static uint64_t cpu1_on(uint64_t context)
+static void await_stop(void)
 {
-    return (uint64_t)sbi(SBI_HSM, SBI_HSM_START, 1, (uint64_t)secondary_entry, context).error;
-}
+    bool stopped = false;
 
-static void await_off(void)
-{
-    long state = -1;
-
-    for (unsigned int i = 0; i < SPIN_MAX / 1000 && state != HART_STOPPED; i++) {
+    for (unsigned int i = 0; i < SPIN_MAX / 1000 && !stopped; i++) {
         delay_us(10);
-        state = sbi(SBI_HSM, SBI_HSM_STATUS, 1, 0, 0).value;
+        stopped = cpu_is_stopped(1);
     }
-    expect("hart_get_status after hart_stop", (uint64_t)state, HART_STOPPED);
+    expect("vCPU 1 is stopped", stopped, true);
 }
 
 static void measure_start(void)
 {
     for (uint64_t i = 1; i <= cfg.iterations; i++) {
-        ASYNC_BEGIN(ROW_HART_START);
-        expect("hart_start", cpu1_on(i), 0);
+        ASYNC_BEGIN(ROW_CPU_START);
+        expect("start of vCPU 1", cpu_start(1, i), 0);
         await_start(i);
-        await_off();
+        await_stop();
         delay_us(SETTLE_US);
     }
-}
-
-static void ipi(const char *what, unsigned int old)
-{
-    expect("send_ipi", (uint64_t)sbi(SBI_IPI, SBI_IPI_SEND, 1 << 1, 0, 0).error, 0);
-    for (unsigned int i = 0; i < SPIN_MAX && irq_count(1, IRQ_SOFT) == old; i++) {
-    }
-    expect(what, irq_count(1, IRQ_SOFT), old + 1);
 }
 
 static void measure_ipi(void)
 {
     for (unsigned int i = 0; i < cfg.iterations; i++) {
-        unsigned int old = irq_count(1, IRQ_SOFT);
         delay_us(SETTLE_US);
+        unsigned int old = irq_count(1, IRQ_IPI);
         ASYNC_BEGIN(ROW_IPI_RUNNING);
-        ipi("IPI to a running vCPU", old);
+        ipi_send(1);
+        await_irq("IPI to a running vCPU", 1, IRQ_IPI, old);
     }
     cpu1_job = JOB_IDLE;
     for (unsigned int i = 0; i < cfg.iterations; i++) {
-        unsigned int old = irq_count(1, IRQ_SOFT);
         delay_us(SETTLE_US);
+        unsigned int old = irq_count(1, IRQ_IPI);
         ASYNC_BEGIN(ROW_IPI_IDLE);
-        ipi("IPI to an idle vCPU", old);
+        ipi_send(1);
+        await_irq("IPI to an idle vCPU", 1, IRQ_IPI, old);
     }
 }
 
@@ -102,7 +91,7 @@ void run_smp(void)
     cpu1_job = JOB_OFF;
     measure_start();
     cpu1_job = JOB_SPIN;
-    expect("hart_start", cpu1_on(context), 0);
+    expect("start of vCPU 1", cpu_start(1, context), 0);
     await_start(context);
     measure_ipi();
 }
