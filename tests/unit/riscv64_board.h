@@ -29,34 +29,15 @@
 #define arch_map_device test_map_device
 #define RISCV64_MMIO_H
 
-/* First: this file's struct pcpu is riscv64's, not that of the fake machine. */
-#include "../../hv/arch/riscv64/include/arch/impl/regs.h"
-
-#define fence hw_unused_fence
-#include "../../hv/arch/riscv64/csr.h"
-#undef fence
-#undef csr_read
-#undef csr_write
-#undef csr_swap
-#undef csr_set
-#undef csr_clear
-#define csr_read(csr) hw_csr_read(CSR_TEXT(csr))
-#define csr_write(csr, value) hw_csr_write(CSR_TEXT(csr), value)
-#define csr_swap(csr, value) hw_csr_swap(CSR_TEXT(csr), value)
-#define csr_set(csr, bits) hw_csr_write(CSR_TEXT(csr), hw_csr_read(CSR_TEXT(csr)) | (bits))
-#define csr_clear(csr, bits) \
-    hw_csr_write(CSR_TEXT(csr), hw_csr_read(CSR_TEXT(csr)) & ~(uint64_t)(bits))
+/* Before what is below: struct pcpu is riscv64's, not that of the fake machine. */
+#include "riscv64_csr.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "unit.h"
-
 static uint32_t reg_read32(uintptr_t a);
 static void reg_write32(uintptr_t a, uint32_t v);
-static uint64_t hw_csr_read(const char *csr);
-static void hw_csr_write(const char *csr, uint64_t value);
 static uint64_t hw_csr_swap(const char *csr, uint64_t value);
 static void fence(void) {}
 

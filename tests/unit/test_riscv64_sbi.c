@@ -17,23 +17,8 @@
 #include <loam/vcpu.h>
 #include <xen/errno.h>
 
+#include "barrier.h"
 #include "unit.h"
-
-/* What another CPU does at the next barrier of the code under test; NULL: nothing. */
-static void (*at_barrier)(void);
-
-static void barrier(void)
-{
-    void (*other)(void) = at_barrier;
-
-    at_barrier = NULL;
-    if (other != NULL) {
-        other();
-    }
-}
-
-#undef smp_mb
-#define smp_mb() barrier()
 
 #include "../../hv/arch/riscv64/vfence.c"
 #include "../../hv/arch/riscv64/vsbi.c"

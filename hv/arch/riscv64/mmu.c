@@ -19,6 +19,7 @@
 #include <xen/errno.h>
 
 #include "csr.h"
+#include "fences.h"
 #include "host.h"
 #include "mmu.h"
 
@@ -83,7 +84,7 @@ void mmu_widen(struct arch_host *host)
         host->direct_va = DIRECT_VA_SV48;
         fence();
         csr_write(satp, host->satp);
-        __asm__ volatile("sfence.vma" ::: "memory");
+        fence_translations();
     }
 }
 
@@ -156,7 +157,7 @@ static int map(struct hv *hv, uint64_t va, uint64_t pa, uint64_t size, uint64_t 
         pa += done;
         size -= done;
     }
-    __asm__ volatile("sfence.vma" ::: "memory");
+    fence_translations();
     return rc;
 }
 
@@ -169,7 +170,7 @@ void mmu_unmap_guard(uintptr_t va)
 {
     /* In the image, so its level-0 table is the third. */
     *(volatile uint64_t *)&page_tables[2][(va - IMAGE_VA) >> PAGE_SHIFT] = 0;
-    __asm__ volatile("sfence.vma" ::: "memory");
+    fence_translations();
 }
 
 void *arch_frame_map(mfn_t m)
@@ -252,6 +253,6 @@ void arch_clear_pages(void *va, size_t size, bool clean)
         return;
     }
     for (; a < end; a += block) { /* read once: the loop is most of a domain's building */
-        __asm__ volatile(".insn i 0x0f, 2, x0, %0, 4" ::"r"(a) : "memory"); /* cbo.zero (a) */
+        clear_block(a);
     }
 }

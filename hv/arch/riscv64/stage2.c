@@ -27,6 +27,7 @@
 #include <loam/vmid.h>
 
 #include "csr.h"
+#include "fences.h"
 #include "host.h"
 #include "layout.h"
 #include "sbi.h"
@@ -64,7 +65,7 @@ void stage2_init(struct hv *hv)
     uint64_t vmids = csr_read(hgatp) >> HGATP_VMID_SHIFT & HGATP_VMID_MASK;
 
     csr_write(hgatp, 0);
-    __asm__ volatile(".insn r 0x73, 0, 0x31, x0, x0, x0" ::: "memory"); /* hfence.gvma */
+    fence_gvma();
     host->vmid_bits = (uint8_t)popcount64(vmids);
     vmid_pool_init(&hv->vmids, host->vmid_bits, HV_PCPUS_MAX);
 }
@@ -119,16 +120,14 @@ void arch_stage2_publish(void)
     fence();
 }
 
-/* hfence.gvma: this hart's translations of pages, or all (0), under a VMID. */
+/* This hart's translations of pages, or all (0), under a VMID. */
 static void fence_here(gfn_t g, uint64_t pages, uint64_t vmid)
 {
     if (pages == 0) {
-        __asm__ volatile(".insn r 0x73, 0, 0x31, x0, x0, %0" ::"r"(vmid) : "memory");
+        fence_gvma_vmid(vmid);
     }
     for (uint64_t i = 0; i < pages; i++) {
-        uint64_t address = (g.n + i) << (PAGE_SHIFT - 2); /* guest-physical, shifted as htval is */
-
-        __asm__ volatile(".insn r 0x73, 0, 0x31, x0, %0, %1" ::"r"(address), "r"(vmid) : "memory");
+        fence_gvma_page((g.n + i) << (PAGE_SHIFT - 2), vmid);
     }
 }
 
@@ -187,7 +186,7 @@ void stage2_load(struct vcpu *v, struct pcpu *p)
 
         csr_write(hgatp, d->arch.hgatp | (uint64_t)vmid_loaded(&p->vmid) << HGATP_VMID_SHIFT);
         if (unlikely(stale)) {
-            __asm__ volatile(".insn r 0x73, 0, 0x31, x0, x0, x0" ::: "memory"); /* hfence.gvma */
+            fence_gvma();
         }
     }
     if (last->tag != p->vmid.tag || last->vcpu != v->id || v->arch.tlb_cpu != p->id) {
