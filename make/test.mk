@@ -47,15 +47,17 @@ cov:
 	$(sub) ARCH=fake O=out/cov COVFLAGS=--coverage unit
 	@tools/coverage out/cov 85
 
-# What is run before each commit, in under a minute.
-quick:
-	$(sub) ARCH=arm64 O=out/arm64 CI=1
-	$(sub) ARCH=arm64 O=out/arm64-clang CC=clang-14 CI=1
-	$(sub) ARCH=arm64 O=out/arm64-debug DEBUG=1 CI=1
-	$(sub) ARCH=arm64 O=out/arm64-selftest SELFTEST=1 CI=1
-	@tools/nmcheck aarch64-linux-gnu-nm out/arm64/loam.elf out/arm64-debug/loam.elf
+# What is run before each commit, in about a minute.
+quick-%:
+	$(sub) ARCH=$* O=out/$* CI=1
+	$(sub) ARCH=$* O=out/$*-clang CC=clang-14 CI=1
+	$(sub) ARCH=$* O=out/$*-debug DEBUG=1 CI=1
+	$(sub) ARCH=$* O=out/$*-selftest SELFTEST=1 CI=1
+	@tools/nmcheck $(CROSS_$*)nm out/$*/loam.elf out/$*-debug/loam.elf
+
+quick: quick-arm64 quick-riscv64
 	$(sub) ARCH=fake O=$(F) CI=1
-	@tools/headercheck arm64 fake
+	@tools/headercheck arm64 riscv64 fake
 	@tools/layercheck
 	@tools/stylecheck
 	$(sub) ARCH=fake O=$(F) CI=1 unit

@@ -572,10 +572,12 @@ static void credit2_pcpu_init(struct sched_pcpu *sp)
 /* Takes the mask over and finds the queue that goes with it. c is in none. */
 static void set_mask(struct credit2_pool *pool, struct credit2_vcpu *c, const struct cpumask *mask)
 {
+    uint32_t first = cpumask_first(mask);
+
     c->sv.affinity = *mask;
     c->queue = &pool->waiting;
-    if (cpumask_count(mask) == 1 && pool->pool.nr_cpus > 1) {
-        c->queue = &credit2_pcpu(pool->pool.hv->pcpus[cpumask_first(mask)]->sched)->waiting;
+    if (first != CPUMASK_NONE && cpumask_count(mask) == 1 && pool->pool.nr_cpus > 1) {
+        c->queue = &credit2_pcpu(pool->pool.hv->pcpus[first]->sched)->waiting;
     }
 }
 
