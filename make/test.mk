@@ -17,9 +17,9 @@ $(O)/tests/%.o: tests/%.c $(generated)
 # Parts of an architecture that are pure logic, tested on the host.
 $(O)/tests/unit/test_arm64_%.o: CFLAGS_HV += -idirafter hv/arch/arm64/include
 $(O)/tests/unit/test_riscv64_%.o: CFLAGS_HV += -idirafter hv/arch/riscv64/include
-# This one has riscv64's own struct vcpu: nothing that knows the fake one may be linked.
-$(O)/tests/unit/test_riscv64_sbi: $(addprefix $(O)/,tests/unit/test_riscv64_sbi.o \
-	tests/unit/unit.o hv/lib/bitmap.o)
+# These have riscv64's own struct vcpu: nothing that knows the fake one may be linked.
+$(addprefix $(O)/tests/unit/test_riscv64_,sbi vector): %: %.o $(addprefix $(O)/,tests/unit/unit.o \
+	hv/lib/bitmap.o)
 	$(Q)$(HVCC) $(CFLAGS_HV) -o $@ $^
 $(O)/tests/unit/test_conform: $(O)/tests/unit/test_conform.o $(conform) $(support) $(O)/libloam.a
 	$(Q)$(HVCC) $(CFLAGS_HV) -o $@ $^

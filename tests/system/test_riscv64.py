@@ -70,6 +70,25 @@ def test_floating_point_of_several(machine, cpus):
         m.expect(f"fp{i}", r"^4 passed, 0 failed", 120)
 
 
+@pytest.mark.parametrize("cpus,vlen", [(1, 256), (2, 128)])
+def test_vector_registers_of_several(machine, cpus, vlen):
+    """The same of V: who comes late finds zeros, others do not use it, nobody's are mixed up."""
+    guests = [micro(f"v{i}", "vector", f"id={i} seconds=5", cpus=2) for i in range(1, 3)]
+    guests += [
+        micro("late", "vector", "id=3 seconds=2 wait=2000"),
+        micro("fp", "fp", "id=4 seconds=5"),
+    ]
+    m = machine(*guests, micro("good", "ticker"), cpus=cpus, cpu=f"rv64,v=true,vlen={vlen}")
+    for guest in guests:
+        assert m.expect(guest.name, r"^\d+ passed, (\d+) failed", 120).group(1) == "0"
+    m.expect("good", r"^tick 10 ")
+
+
+def test_no_vector_registers(machine):
+    """On a hart without V each of its instructions is illegal."""
+    run(machine, "vector", "absent", 1, 60)
+
+
 def test_four_that_look_the_same(machine):
     """Same addresses, different values, one CPU: nothing is mixed up."""
     m = machine(

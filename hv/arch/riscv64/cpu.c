@@ -21,11 +21,13 @@
 #include "irq.h"
 #include "sbi.h"
 #include "stage2.h"
+#include "vector.h"
 
 /*
  * Traps of VS and VU mode that the guest handles itself: misaligned and faulting
  * fetches, illegal instructions, breakpoints, misaligned and faulting accesses,
- * environment calls from VU, page faults.
+ * environment calls from VU, page faults. Without illegal instructions where guests have
+ * V: their first use of its registers is one (vector.c).
  */
 #define HEDELEG 0xb1ff
 #define HIDELEG (HIP_VSSIP | HIP_VSTIP | HIP_VSEIP)
@@ -102,6 +104,7 @@ void cpu_find(struct arch_host *host, uint64_t hartid)
     host->has_sstc = cpu_has(fdt, cpu, "sstc");
     host->has_smstateen = cpu_has(fdt, cpu, "smstateen");
     host->has_ssaia = cpu_has(fdt, cpu, "ssaia");
+    host->has_vector = cpu_has(fdt, cpu, "v");
     if (cpu_has(fdt, cpu, "zicboz")) {
         uint32_t size = fdt_u32_or(fdt, cpu, "riscv,cboz-block-size", 0);
 
@@ -115,14 +118,20 @@ void cpu_find(struct arch_host *host, uint64_t hartid)
     }
 }
 
+static uint64_t hedeleg_of(const struct arch_host *host)
+{
+    return host->has_vector ? HEDELEG & ~BIT(CAUSE_ILLEGAL) : HEDELEG;
+}
+
 void cpu_init(struct pcpu *p)
 {
     const struct arch_host *host = p->arch.host;
 
     csr_write(sie, 0);
     csr_write(sstatus, SSTATUS_FS_CLEAN);
+    vector_cpu_init(p);
     csr_write(hideleg, HIDELEG);
-    csr_write(hedeleg, HEDELEG);
+    csr_write(hedeleg, hedeleg_of(host));
     csr_write(hie, 0);
     csr_write(hvip, 0);
     csr_write(hgatp, 0);
@@ -163,7 +172,8 @@ int arch_cpu_probe(struct hv *hv, const struct fdt *fdt)
     host->henvcfg = csr_read(CSR_HENVCFG);
     host->has_svpbmt = host->henvcfg & ENVCFG_PBMTE;
     host->has_sstc = host->has_sstc && (host->henvcfg & ENVCFG_STCE);
-    if ((csr_read(hedeleg) & HEDELEG) != HEDELEG || (csr_read(hideleg) & HIDELEG) != HIDELEG) {
+    if ((csr_read(hedeleg) & HEDELEG) != hedeleg_of(host) ||
+        (csr_read(hideleg) & HIDELEG) != HIDELEG) {
         log_error(hv, "cpu: hedeleg and hideleg cannot delegate what guests must handle");
         return -XEN_ENODEV;
     }

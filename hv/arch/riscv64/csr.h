@@ -11,6 +11,8 @@
 #define SSTATUS_SPIE (1 << 5)
 #define SSTATUS_SPP (1 << 8)
 #define SSTATUS_VS (3 << 9)
+#define SSTATUS_VS_CLEAN (2 << 9)
+#define SSTATUS_VS_CHANGED (1 << 9) /* the bit in which Dirty and Clean differ */
 #define SSTATUS_FS (3 << 13)
 #define SSTATUS_FS_CLEAN (2 << 13)
 #define SSTATUS_FS_DIRTY (3 << 13)

@@ -20,6 +20,7 @@
 #include "csr.h"
 #include "decode.h"
 #include "trap.h"
+#include "vector.h"
 #include "vintc.h"
 
 /* mmio_access.flags */
@@ -138,6 +139,11 @@ int arch_exit_handle(struct vcpu *v, struct vm_exit *x)
     case CAUSE_VIRTUAL_INSN:
         if (!vintc_csr(v, trap_insn(v))) {
             arch_inject_undefined(v);
+        }
+        break;
+    case CAUSE_ILLEGAL: /* where guests have V (cpu.c) */
+        if (!vector_use(v)) {
+            inject_exception(v, CAUSE_ILLEGAL, csr_read(stval));
         }
         break;
     default:

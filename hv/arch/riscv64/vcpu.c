@@ -22,6 +22,7 @@
 #include "csr.h"
 #include "host.h"
 #include "stage2.h"
+#include "vector.h"
 #include "vintc.h"
 #include "vtimer.h"
 
@@ -58,11 +59,23 @@ int arch_vcpu_init(struct vcpu *v)
     v->arch.tlb_cpu = UINT32_MAX;
     v->arch.fp_cpu = UINT32_MAX;
     vtimer_init(v);
+    int rc = vector_vcpu_init(v);
+    if (rc != 0) {
+        return rc;
+    }
     arch_vcpu_reset(v, 0, 0);
-    return vintc_vcpu_init(v);
+    rc = vintc_vcpu_init(v);
+    if (rc != 0) {
+        vector_vcpu_fini(v);
+    }
+    return rc;
 }
 
-void arch_vcpu_fini(struct vcpu *v) { vintc_vcpu_fini(v); }
+void arch_vcpu_fini(struct vcpu *v)
+{
+    vintc_vcpu_fini(v);
+    vector_vcpu_fini(v);
+}
 
 void arch_vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t arg)
 {
@@ -70,6 +83,7 @@ void arch_vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t arg)
     memset(&v->arch.vs, 0, sizeof(v->arch.vs));
     memset(&v->arch.fp, 0, sizeof(v->arch.fp));
     v->arch.fp_cpu = UINT32_MAX;
+    vector_vcpu_reset(v);
     v->arch.x[REG_A0] = v->id; /* SBI 2.0 9.1: hartid, then opaque or the device tree */
     v->arch.x[REG_A1] = arg;
     v->arch.pc = entry;
@@ -123,6 +137,7 @@ void arch_vcpu_load(struct vcpu *v, struct pcpu *p)
     vtimer_load(v, p);
     vintc_load(v, p);
     fp_state_load(v, p);
+    vector_load(v, p);
     csr_write(hstatus, v->arch.hstatus | (v->dedicated ? 0 : HSTATUS_VTW));
     csr_write(sepc, v->arch.pc);
     csr_clear(sstatus, SSTATUS_SPP);
@@ -147,6 +162,7 @@ void arch_vcpu_save(struct vcpu *v, struct pcpu *p)
     vintc_save(v, p);
     vtimer_save(v, p);
     fp_state_save(v);
+    vector_save(v);
     v->arch.hstatus = csr_read(hstatus) & ~(uint64_t)HSTATUS_VTW;
     v->arch.pc = csr_read(sepc);
     v->arch.sstatus = csr_read(sstatus);

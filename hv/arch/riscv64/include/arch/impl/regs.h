@@ -3,10 +3,11 @@
  * riscv64: layout of the guest's and the CPU's private state.
  *
  * While a vCPU is loaded on a CPU the hardware holds all of struct arch_vs, the
- * floating point registers, sepc, hstatus and the guest's interrupts (hvip);
- * only x[] is stored at each exit (entry.S: what C may clobber always, s0-s11 before
- * anything that may switch). The hypervisor takes no trap of its own, so that
- * sepc, hstatus.SPV and sstatus.SPP stay the guest's over an exit.
+ * floating point registers, sepc, hstatus and the guest's interrupts (hvip), and
+ * its vector registers if it uses them (vector.c); only x[] is stored at each exit
+ * (entry.S: what C may clobber always, s0-s11 before anything that may switch). The
+ * hypervisor takes no trap of its own, so that sepc, hstatus.SPV and sstatus.SPP
+ * stay the guest's over an exit.
  */
 #ifndef ARCH_IMPL_REGS_H
 #define ARCH_IMPL_REGS_H
@@ -31,6 +32,15 @@ struct arch_fp {
     uint64_t fcsr;
 };
 
+struct vector_regs; /* vector.c */
+
+struct arch_vector {
+    struct vector_regs *regs; /* NULL: guests are not told of V */
+    uint32_t cpu; /* pcpu whose vector registers hold regs as it is, UINT32_MAX: none */
+    bool used; /* since its reset */
+    bool active; /* it changed them when it was loaded last */
+};
+
 struct arch_vcpu {
     uint64_t x[32]; /* by number; x[0] is never used. entry.S knows this offset is 0 */
     uint64_t pc;
@@ -52,6 +62,7 @@ struct arch_vcpu {
     struct vintc_cpu vintc;
     uint32_t fp_cpu; /* pcpu whose FP registers hold fp as it is, UINT32_MAX: none */
     struct arch_fp fp;
+    struct arch_vector vector;
 };
 
 /*
@@ -77,6 +88,7 @@ struct arch_pcpu {
     const struct arch_host *host;
     uint64_t hartid;
     const struct vcpu *fp_owner; /* whose FP registers the hardware holds */
+    const struct vcpu *vector_owner; /* and whose vector registers */
     uint32_t hwid; /* index in host->cpu[] */
     struct vintc_pcpu vintc; /* guest interrupt files of this hart */
     uintptr_t claim; /* register that claims an interrupt: PLIC, APLIC without IMSIC */
