@@ -19,17 +19,20 @@ GUESTS = [
     ("intc", "", 1, 60),
     ("access", "", 1, 60),
     ("fp", "seconds=3", 1, 60),
+    ("pmu", "", 2, 60),
     ("hypercall", "", 1, 60),
     ("memory", "strict", 1, 60),
     ("smp", "rounds=50", 4, 120),
     ("isolate", "seconds=3", 1, 60),
 ]
-# Without Sstc, without Sv48, with interrupts by message; host's files for guests, too.
+# Without Sstc, without Sv48, with V, whose guests' illegal instructions Loam sees first; with
+# interrupts by message; host's files for guests, too.
 MACHINES = {
     "no-sstc": {"cpu": "rv64,sstc=off"},
     "sv39": {"cpu": "rv64,sv48=off,sv57=off"},
     "no-svadu": {"cpu": "rv64,svadu=off"},
     "aplic": {"aia": "aplic"},
+    "vector": {"cpu": "rv64,v=true,vlen=256"},
     "imsic": {"aia": "aplic-imsic"},
     "imsic-guests": {"aia": "aplic-imsic", "aia_guests": 3},
 }
@@ -70,6 +73,12 @@ def test_floating_point_of_several(machine, cpus):
         m.expect(f"fp{i}", r"^4 passed, 0 failed", 120)
 
 
+def test_cycles_of_others_are_not_counted(machine):
+    m = machine(micro("pmu", "pmu", "shared rounds=1000"), micro("busy", "ticker", "busy"), cpus=1)
+    assert m.expect("pmu", r"^\d+ passed, (\d+) failed", 60).group(1) == "0"
+    assert not m.of("pmu", r"^not ok ")
+
+
 @pytest.mark.parametrize("cpus,vlen", [(1, 256), (2, 128)])
 def test_vector_registers_of_several(machine, cpus, vlen):
     """The same of V: who comes late finds zeros, others do not use it, nobody's are mixed up."""
@@ -82,6 +91,10 @@ def test_vector_registers_of_several(machine, cpus, vlen):
     for guest in guests:
         assert m.expect(guest.name, r"^\d+ passed, (\d+) failed", 120).group(1) == "0"
     m.expect("good", r"^tick 10 ")
+
+
+def test_random_instructions_of_vector(machine):
+    run(machine, "csr", "words=5000", 1, 120, **MACHINES["vector"])
 
 
 def test_no_vector_registers(machine):

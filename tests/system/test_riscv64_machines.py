@@ -67,6 +67,13 @@ def test_vector(machine, cpu, told):
             assert letters.startswith("rv64imafdc") and ("v" in letters[4:]) == told, line
 
 
+def test_counters(machine):
+    """Debian's kernel finds the counters of SBI PMU."""
+    m = machine(guest("dom1"))
+    m.ready()
+    assert m.command("dom1", "dmesg | grep -c 'riscv-pmu-sbi: 8 firmware and 2 hardware'") == ["1"]
+
+
 def test_more_vcpus_than_guest_files(machine):
     """Some vCPUs have an interrupt file of the hart, some are helped by software; all get on."""
     m = machine(

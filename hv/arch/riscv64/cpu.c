@@ -102,6 +102,7 @@ void cpu_find(struct arch_host *host, uint64_t hartid)
     host->boot_node = cpu;
     host->has_h = cpu_has(fdt, cpu, "h");
     host->has_sstc = cpu_has(fdt, cpu, "sstc");
+    host->has_zicntr = cpu_has(fdt, cpu, "zicntr");
     host->has_smstateen = cpu_has(fdt, cpu, "smstateen");
     host->has_ssaia = cpu_has(fdt, cpu, "ssaia");
     host->has_vector = cpu_has(fdt, cpu, "v");
@@ -136,7 +137,7 @@ void cpu_init(struct pcpu *p)
     csr_write(hvip, 0);
     csr_write(hgatp, 0);
     csr_write(htimedelta, 0);
-    csr_write(hcounteren, COUNTEREN); /* Zicntr, which guests are told of */
+    csr_write(hcounteren, COUNTEREN_TM); /* the other two of Zicntr are emulated (vpmu.c) */
     csr_write(scounteren, 0);
     /*
      * Guests may manage caches, use Svpbmt, Svadu, their own timer. What was cleared for

@@ -73,7 +73,9 @@
 #define HGATP_VMID_SHIFT 44
 #define HGATP_VMID_MASK UINT64_C(0x3fff)
 
-#define COUNTEREN 7 /* hcounteren, scounteren: cycle, time, instret */
+/* hcounteren, scounteren */
+#define COUNTEREN_TM (1 << 1)
+#define COUNTEREN_ZICNTR 7 /* cycle, time, instret */
 
 /* Identity 9, a supervisor external interrupt, of the lowest priority (AIA ch. 6.3). */
 #define HVICTL_EXTERNAL (UINT64_C(9) << 16 | 255)
@@ -100,6 +102,8 @@
 #define CSR_HGEIP 0xe12
 #define CSR_HSTATEEN0 0x60c
 #define CSR_HENVCFG 0x60a
+#define CSR_CYCLE 0xc00
+#define CSR_INSTRET 0xc02
 
 #ifndef __ASSEMBLY__
 #include <loam/bits.h>

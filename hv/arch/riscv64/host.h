@@ -59,6 +59,7 @@ struct arch_host {
     /* Abilities, the same on all CPUs. From the boot CPU's riscv,isa-extensions. */
     bool has_h, has_sstc;
     bool has_svpbmt;
+    bool has_zicntr; /* cycle and instret may be read */
     bool has_smstateen;
     bool has_ssaia;
     bool has_vector; /* V, of the same length; atomic while CPUs start (vector.c) */

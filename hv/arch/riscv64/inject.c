@@ -6,6 +6,19 @@
 
 #include "csr.h"
 #include "trap.h"
+#include "vpmu.h"
+
+/* What reaches the hypervisor first, as it would firmware: the rest is the guest's own. */
+static void count(struct vcpu *v, uint64_t cause)
+{
+    if (cause == CAUSE_ILLEGAL) {
+        vpmu_count(v, PMU_EVENT_ILLEGAL_INSN);
+    } else if (cause == CAUSE_LOAD_ACCESS) {
+        vpmu_count(v, PMU_EVENT_ACCESS_LOAD);
+    } else if (cause == CAUSE_STORE_ACCESS) {
+        vpmu_count(v, PMU_EVENT_ACCESS_STORE);
+    }
+}
 
 void inject_exception(struct vcpu *v, uint64_t cause, uint64_t tval)
 {
@@ -21,6 +34,7 @@ void inject_exception(struct vcpu *v, uint64_t cause, uint64_t tval)
     /* Exceptions go to the base in both modes of the vector. */
     csr_write(sepc, csr_read(vstvec) & ~UINT64_C(3));
     csr_set(sstatus, SSTATUS_SPP);
+    count(v, cause);
 }
 
 void arch_inject_undefined(struct vcpu *v) { inject_exception(v, CAUSE_ILLEGAL, trap_insn(v)); }

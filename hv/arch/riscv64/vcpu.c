@@ -24,6 +24,7 @@
 #include "stage2.h"
 #include "vector.h"
 #include "vintc.h"
+#include "vpmu.h"
 #include "vtimer.h"
 
 /* hstatus: 64-bit VS mode; enters it with V = 1 from S. */
@@ -84,13 +85,14 @@ void arch_vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t arg)
     memset(&v->arch.fp, 0, sizeof(v->arch.fp));
     v->arch.fp_cpu = UINT32_MAX;
     vector_vcpu_reset(v);
+    vpmu_reset(v);
     v->arch.x[REG_A0] = v->id; /* SBI 2.0 9.1: hartid, then opaque or the device tree */
     v->arch.x[REG_A1] = arg;
     v->arch.pc = entry;
     v->arch.hstatus = HSTATUS_GUEST;
     v->arch.sstatus = SSTATUS_SPP;
     /* As firmware leaves it: kernels without a driver for the PMU never write it. */
-    v->arch.vs.counteren = COUNTEREN;
+    v->arch.vs.counteren = COUNTEREN_ZICNTR;
     v->arch.hvip = 0;
     v->arch.timecmp = UINT64_MAX;
     atomic_fetch_and(&v->arch.lines, ~(uint64_t)HIP_VSTIP);
@@ -138,6 +140,7 @@ void arch_vcpu_load(struct vcpu *v, struct pcpu *p)
     vintc_load(v, p);
     fp_state_load(v, p);
     vector_load(v, p);
+    vpmu_load(v);
     csr_write(hstatus, v->arch.hstatus | (v->dedicated ? 0 : HSTATUS_VTW));
     csr_write(sepc, v->arch.pc);
     csr_clear(sstatus, SSTATUS_SPP);
@@ -163,6 +166,7 @@ void arch_vcpu_save(struct vcpu *v, struct pcpu *p)
     vtimer_save(v, p);
     fp_state_save(v);
     vector_save(v);
+    vpmu_save(v);
     v->arch.hstatus = csr_read(hstatus) & ~(uint64_t)HSTATUS_VTW;
     v->arch.pc = csr_read(sepc);
     v->arch.sstatus = csr_read(sstatus);

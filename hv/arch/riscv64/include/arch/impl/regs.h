@@ -32,6 +32,18 @@ struct arch_fp {
     uint64_t fcsr;
 };
 
+#define PMU_COUNTERS 11 /* cycle, none, instret; then firmware's */
+#define PMU_HARDWARE 5u /* the bits of cycle and instret among them */
+#define PMU_EVENTS 12 /* what firmware can count */
+
+/* Counters by SBI PMU (vpmu.c). */
+struct arch_pmu {
+    uint32_t running; /* bits of counters */
+    uint8_t event[PMU_COUNTERS]; /* what each counts: code of a firmware event; 0: nothing */
+    uint64_t value[PMU_COUNTERS]; /* of a stopped counter; of a running one: minus its source */
+    uint64_t events[PMU_EVENTS]; /* so far, by code; atomic where others add to it */
+};
+
 struct vector_regs; /* vector.c */
 
 struct arch_vector {
@@ -63,6 +75,7 @@ struct arch_vcpu {
     uint32_t fp_cpu; /* pcpu whose FP registers hold fp as it is, UINT32_MAX: none */
     struct arch_fp fp;
     struct arch_vector vector;
+    struct arch_pmu pmu;
 };
 
 /*
