@@ -8,18 +8,6 @@
 #include "trap.h"
 #include "vpmu.h"
 
-/* What reaches the hypervisor first, as it would firmware: the rest is the guest's own. */
-static void count(struct vcpu *v, uint64_t cause)
-{
-    if (cause == CAUSE_ILLEGAL) {
-        vpmu_count(v, PMU_EVENT_ILLEGAL_INSN);
-    } else if (cause == CAUSE_LOAD_ACCESS) {
-        vpmu_count(v, PMU_EVENT_ACCESS_LOAD);
-    } else if (cause == CAUSE_STORE_ACCESS) {
-        vpmu_count(v, PMU_EVENT_ACCESS_STORE);
-    }
-}
-
 void inject_exception(struct vcpu *v, uint64_t cause, uint64_t tval)
 {
     uint64_t status = csr_read(vsstatus);
@@ -34,16 +22,26 @@ void inject_exception(struct vcpu *v, uint64_t cause, uint64_t tval)
     /* Exceptions go to the base in both modes of the vector. */
     csr_write(sepc, csr_read(vstvec) & ~UINT64_C(3));
     csr_set(sstatus, SSTATUS_SPP);
-    count(v, cause);
 }
 
-void arch_inject_undefined(struct vcpu *v) { inject_exception(v, CAUSE_ILLEGAL, trap_insn(v)); }
+/* Faults that reach the hypervisor first, as they would firmware, are events of SBI PMU. */
+
+void arch_inject_undefined(struct vcpu *v)
+{
+    vpmu_count(v, PMU_EVENT_ILLEGAL_INSN);
+    inject_exception(v, CAUSE_ILLEGAL, trap_insn(v));
+}
 
 void arch_inject_access_fault(struct vcpu *v, const struct vm_exit *x)
 {
-    uint64_t cause = x->info == CAUSE_STORE_GUEST_PAGE  ? CAUSE_STORE_ACCESS
-                     : x->info == CAUSE_INSN_GUEST_PAGE ? CAUSE_INSN_ACCESS
-                                                        : CAUSE_LOAD_ACCESS;
+    uint64_t cause = CAUSE_INSN_ACCESS;
 
+    if (x->info == CAUSE_STORE_GUEST_PAGE) {
+        cause = CAUSE_STORE_ACCESS;
+        vpmu_count(v, PMU_EVENT_ACCESS_STORE);
+    } else if (x->info != CAUSE_INSN_GUEST_PAGE) {
+        cause = CAUSE_LOAD_ACCESS;
+        vpmu_count(v, PMU_EVENT_ACCESS_LOAD);
+    }
     inject_exception(v, cause, csr_read(stval));
 }

@@ -147,7 +147,7 @@ int arch_exit_handle(struct vcpu *v, struct vm_exit *x)
     }
     case CAUSE_ILLEGAL: /* where guests have V (cpu.c) */
         if (!vector_use(v)) {
-            inject_exception(v, CAUSE_ILLEGAL, csr_read(stval));
+            arch_inject_undefined(v);
         }
         break;
     default:

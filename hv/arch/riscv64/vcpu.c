@@ -119,6 +119,26 @@ static void fp_state_save(struct vcpu *v)
     csr_clear(sstatus, SSTATUS_FS_CHANGED);
 }
 
+static __noinline void rare_state_load(struct vcpu *v, struct pcpu *p)
+{
+    if (v->arch.rare & RARE_VECTOR) {
+        vector_load(v, p);
+    }
+    if (v->arch.rare & RARE_PMU) {
+        vpmu_load(v);
+    }
+}
+
+static __noinline void rare_state_save(struct vcpu *v)
+{
+    if (v->arch.rare & RARE_VECTOR) {
+        vector_save(v);
+    }
+    if (v->arch.rare & RARE_PMU) {
+        vpmu_save(v);
+    }
+}
+
 void arch_vcpu_load(struct vcpu *v, struct pcpu *p)
 {
     const struct arch_vs *vs = &v->arch.vs;
@@ -139,8 +159,9 @@ void arch_vcpu_load(struct vcpu *v, struct pcpu *p)
     vtimer_load(v, p);
     vintc_load(v, p);
     fp_state_load(v, p);
-    vector_load(v, p);
-    vpmu_load(v);
+    if (unlikely(v->arch.rare != 0)) {
+        rare_state_load(v, p);
+    }
     csr_write(hstatus, v->arch.hstatus | (v->dedicated ? 0 : HSTATUS_VTW));
     csr_write(sepc, v->arch.pc);
     csr_clear(sstatus, SSTATUS_SPP);
@@ -165,8 +186,9 @@ void arch_vcpu_save(struct vcpu *v, struct pcpu *p)
     vintc_save(v, p);
     vtimer_save(v, p);
     fp_state_save(v);
-    vector_save(v);
-    vpmu_save(v);
+    if (unlikely(v->arch.rare != 0)) {
+        rare_state_save(v);
+    }
     v->arch.hstatus = csr_read(hstatus) & ~(uint64_t)HSTATUS_VTW;
     v->arch.pc = csr_read(sepc);
     v->arch.sstatus = csr_read(sstatus);

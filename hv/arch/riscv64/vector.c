@@ -23,6 +23,7 @@
 #include <loam/mem.h>
 #include <loam/pcpu.h>
 #include <loam/string.h>
+#include <loam/vcpu.h>
 #include <xen/errno.h>
 
 #include "csr.h"
@@ -97,7 +98,8 @@ void vector_vcpu_reset(struct vcpu *v)
     struct arch_vector *vector = &v->arch.vector;
 
     vector->cpu = UINT32_MAX;
-    vector->used = vector->active = false;
+    vector->active = false;
+    v->arch.rare &= ~RARE_VECTOR;
     if (vector->regs != NULL) {
         memset(vector->regs, 0, regs_size(v));
         vector->regs->vtype = VTYPE_VILL; /* V 3.11 */
@@ -122,7 +124,7 @@ static void turn_on(struct vcpu *v, struct pcpu *p)
     csr_clear(sstatus, SSTATUS_VS_CHANGED);
 }
 
-bool vector_use(struct vcpu *v)
+__noinline bool vector_use(struct vcpu *v)
 {
     /* Off in its own view: illegal, as on a hart of its own. On in both: it is something else. */
     if (v->arch.vector.regs == NULL || (csr_read(vsstatus) & SSTATUS_VS) == 0 ||
@@ -130,19 +132,19 @@ bool vector_use(struct vcpu *v)
         return false;
     }
     /* Not necessarily an instruction of V: another one will come again and find them on. */
-    v->arch.vector.used = true;
+    v->arch.rare |= RARE_VECTOR;
     turn_on(v, v->pcpu);
     return true;
 }
 
-void vector_begin(struct vcpu *v, struct pcpu *p)
+void vector_load(struct vcpu *v, struct pcpu *p)
 {
     if (v->arch.vector.active || is_owner(v, p)) {
         turn_on(v, p);
     }
 }
 
-void vector_end(struct vcpu *v)
+void vector_save(struct vcpu *v)
 {
     v->arch.vector.active = (csr_read(sstatus) & SSTATUS_VS) == SSTATUS_VS;
     if (v->arch.vector.active) {

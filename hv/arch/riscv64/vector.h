@@ -3,10 +3,11 @@
 #ifndef RISCV64_VECTOR_H
 #define RISCV64_VECTOR_H
 
-#include <loam/vcpu.h>
+#include <loam/types.h>
 
 struct hv;
 struct pcpu;
+struct vcpu;
 
 /*
  * Finds the length of p's vector registers. All CPUs must have the same, or guests are not
@@ -29,23 +30,8 @@ void vector_vcpu_reset(struct vcpu *v);
  */
 bool vector_use(struct vcpu *v);
 
-/* For vector_load() and vector_save(). */
-void vector_begin(struct vcpu *v, struct pcpu *p);
-void vector_end(struct vcpu *v);
-
-/* The vector part of arch_vcpu_load() and arch_vcpu_save(). */
-static inline void vector_load(struct vcpu *v, struct pcpu *p)
-{
-    if (unlikely(v->arch.vector.used)) {
-        vector_begin(v, p);
-    }
-}
-
-static inline void vector_save(struct vcpu *v)
-{
-    if (unlikely(v->arch.vector.used)) {
-        vector_end(v);
-    }
-}
+/* The vector part of arch_vcpu_load() and arch_vcpu_save(), of a vCPU with RARE_VECTOR. */
+void vector_load(struct vcpu *v, struct pcpu *p);
+void vector_save(struct vcpu *v);
 
 #endif

@@ -82,16 +82,26 @@ static uint64_t counter_value(const struct vcpu *v, uint32_t counter)
     return pmu->value[counter] + (pmu->running & BIT(counter) ? source(v, counter) : 0);
 }
 
+static void set_running(struct vcpu *v, uint32_t counters)
+{
+    v->arch.pmu.running = counters;
+    if (counters & PMU_HARDWARE) {
+        v->arch.rare |= RARE_PMU;
+    } else {
+        v->arch.rare &= ~RARE_PMU;
+    }
+}
+
 static void start(struct vcpu *v, uint32_t counter)
 {
     v->arch.pmu.value[counter] -= source(v, counter);
-    v->arch.pmu.running |= 1u << counter;
+    set_running(v, v->arch.pmu.running | 1u << counter);
 }
 
 static void stop(struct vcpu *v, uint32_t counter)
 {
     v->arch.pmu.value[counter] += source(v, counter);
-    v->arch.pmu.running &= ~(1u << counter);
+    set_running(v, v->arch.pmu.running & ~(1u << counter));
 }
 
 void vpmu_reset(struct vcpu *v)
@@ -99,14 +109,14 @@ void vpmu_reset(struct vcpu *v)
     struct arch_pmu *pmu = &v->arch.pmu;
 
     /* Events go on: others may be adding to them, and a counter begins where it is started. */
-    pmu->running = 0;
+    set_running(v, 0);
     for (uint32_t i = 0; i < PMU_COUNTERS; i++) {
         pmu->value[i] = 0;
         pmu->event[i] = 0;
     }
 }
 
-void vpmu_resume(struct vcpu *v)
+void vpmu_load(struct vcpu *v)
 {
     for_each_counter(v->arch.pmu.running & PMU_HARDWARE, i)
     {
@@ -114,7 +124,7 @@ void vpmu_resume(struct vcpu *v)
     }
 }
 
-void vpmu_suspend(struct vcpu *v)
+void vpmu_save(struct vcpu *v)
 {
     for_each_counter(v->arch.pmu.running & PMU_HARDWARE, i)
     {
@@ -122,7 +132,7 @@ void vpmu_suspend(struct vcpu *v)
     }
 }
 
-bool vpmu_csr(struct vcpu *v, uint32_t insn)
+__noinline bool vpmu_csr(struct vcpu *v, uint32_t insn)
 {
     uint32_t counter = (insn >> 20) - CSR_CYCLE, rd = insn >> 7 & 31;
 

@@ -44,24 +44,9 @@ static inline void vpmu_count_sent(struct vcpu *v, struct vcpu *to, enum pmu_eve
 /* All counters stopped, at 0, without an event. v is not loaded. */
 void vpmu_reset(struct vcpu *v);
 
-/* For vpmu_load() and vpmu_save(). */
-void vpmu_resume(struct vcpu *v);
-void vpmu_suspend(struct vcpu *v);
-
-/* What of arch_vcpu_load() and arch_vcpu_save() is the PMU's. */
-static inline void vpmu_load(struct vcpu *v)
-{
-    if (unlikely(v->arch.pmu.running & PMU_HARDWARE)) {
-        vpmu_resume(v);
-    }
-}
-
-static inline void vpmu_save(struct vcpu *v)
-{
-    if (unlikely(v->arch.pmu.running & PMU_HARDWARE)) {
-        vpmu_suspend(v);
-    }
-}
+/* The counters' part of arch_vcpu_load() and arch_vcpu_save(), of a vCPU with RARE_PMU. */
+void vpmu_load(struct vcpu *v);
+void vpmu_save(struct vcpu *v);
 
 /* Answers v's call of a function of SBI PMU. Context: v is current. */
 struct sbi_ret vpmu_call(struct vcpu *v, uint64_t fn, const uint64_t *arg);

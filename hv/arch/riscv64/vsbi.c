@@ -212,10 +212,12 @@ static enum vm_resume ipi_send(struct call *c)
     }
     for_each_hart(&harts, id)
     {
-        vcpu_soft_raise(d->vcpus[id]);
-        if (d->vcpus[id] != c->v) {
-            vpmu_count_sent(c->v, d->vcpus[id], PMU_EVENT_IPI_SENT);
+        struct vcpu *target = d->vcpus[id];
+
+        if (target != c->v) {
+            vpmu_count_sent(c->v, target, PMU_EVENT_IPI_SENT);
         }
+        vcpu_soft_raise(target);
     }
     return VM_RESUME;
 }

@@ -49,9 +49,12 @@ struct vector_regs; /* vector.c */
 struct arch_vector {
     struct vector_regs *regs; /* NULL: guests are not told of V */
     uint32_t cpu; /* pcpu whose vector registers hold regs as it is, UINT32_MAX: none */
-    bool used; /* since its reset */
     bool active; /* it changed them when it was loaded last */
 };
+
+/* Bits of arch_vcpu.rare. */
+#define RARE_VECTOR 1u /* it used V since its reset (vector.c) */
+#define RARE_PMU 2u /* its cycle or instret counter is running (vpmu.c) */
 
 struct arch_vcpu {
     uint64_t x[32]; /* by number; x[0] is never used. entry.S knows this offset is 0 */
@@ -74,6 +77,7 @@ struct arch_vcpu {
     struct vintc_cpu vintc;
     uint32_t fp_cpu; /* pcpu whose FP registers hold fp as it is, UINT32_MAX: none */
     struct arch_fp fp;
+    uint32_t rare; /* RARE_*: what few vCPUs have to load and save */
     struct arch_vector vector;
     struct arch_pmu pmu;
 };
