@@ -18,7 +18,7 @@ $(O)/tests/%.o: tests/%.c $(generated)
 $(O)/tests/unit/test_arm64_%.o: CFLAGS_HV += -idirafter hv/arch/arm64/include
 $(O)/tests/unit/test_riscv64_%.o: CFLAGS_HV += -idirafter hv/arch/riscv64/include
 # These have riscv64's own struct vcpu: nothing that knows the fake one may be linked.
-$(addprefix $(O)/tests/unit/test_riscv64_,sbi exit trap lines stage2 mmu vtimer): $(O)/tests/unit/test_%: \
+$(addprefix $(O)/tests/unit/test_riscv64_,sbi vector vpmu exit trap lines stage2 mmu vtimer): $(O)/tests/unit/test_%: \
 		$(O)/tests/unit/test_%.o $(addprefix $(O)/,tests/unit/unit.o hv/lib/bitmap.o hv/lib/clock.o)
 	$(Q)$(HVCC) $(CFLAGS_HV) -o $@ $^
 $(O)/tests/unit/test_conform: $(O)/tests/unit/test_conform.o $(conform) $(support) $(O)/libloam.a

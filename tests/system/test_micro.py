@@ -29,6 +29,7 @@ GUESTS = {
         ("intc", "", 1, 60),
         ("access", "", 1, 60),
         ("fp", "seconds=3", 1, 60),
+        ("pmu", "", 2, 60),
         ("hypercall", "", 1, 60),
         ("memory", "strict", 1, 60),
         ("smp", "rounds=50", 4, 120),

@@ -10,12 +10,14 @@ from test_micro import run
 
 pytestmark = pytest.mark.parametrize("arch", ["riscv64"])
 
-# Without Sstc, without Sv48, with interrupts by message; host's files for guests, too.
+# Without Sstc, without Sv48, with V, whose guests' illegal instructions Loam sees first; with
+# interrupts by message; host's files for guests, too.
 MACHINES = {
     "no-sstc": {"cpu": "rv64,sstc=off"},
     "sv39": {"cpu": "rv64,sv48=off,sv57=off"},
     "no-svadu": {"cpu": "rv64,svadu=off"},
     "aplic": {"aia": "aplic"},
+    "vector": {"cpu": "rv64,v=true,vlen=256"},
     "imsic": {"aia": "aplic-imsic"},
     "imsic-guests": {"aia": "aplic-imsic", "aia_guests": 3},
 }
@@ -41,6 +43,35 @@ def test_floating_point_of_several(machine, cpus):
     m = machine(*[micro(f"fp{i}", "fp", f"id={i} seconds=5") for i in range(1, 4)], cpus=cpus)
     for i in range(1, 4):
         m.expect(f"fp{i}", r"^4 passed, 0 failed", 120)
+
+
+def test_cycles_of_others_are_not_counted(machine):
+    m = machine(micro("pmu", "pmu", "shared rounds=1000"), micro("busy", "ticker", "busy"), cpus=1)
+    assert m.expect("pmu", r"^\d+ passed, (\d+) failed", 60).group(1) == "0"
+    assert not m.of("pmu", r"^not ok ")
+
+
+@pytest.mark.parametrize("cpus,vlen", [(1, 256), (2, 128)])
+def test_vector_registers_of_several(machine, cpus, vlen):
+    """The same of V: who comes late finds zeros, others do not use it, nobody's are mixed up."""
+    guests = [micro(f"v{i}", "vector", f"id={i} seconds=5", cpus=2) for i in range(1, 3)]
+    guests += [
+        micro("late", "vector", "id=3 seconds=2 wait=2000"),
+        micro("fp", "fp", "id=4 seconds=5"),
+    ]
+    m = machine(*guests, micro("good", "ticker"), cpus=cpus, cpu=f"rv64,v=true,vlen={vlen}")
+    for guest in guests:
+        assert m.expect(guest.name, r"^\d+ passed, (\d+) failed", 120).group(1) == "0"
+    m.expect("good", r"^tick 10 ")
+
+
+def test_random_instructions_of_vector(machine):
+    run(machine, "csr", "words=5000", 1, 120, **MACHINES["vector"])
+
+
+def test_no_vector_registers(machine):
+    """On a hart without V each of its instructions is illegal."""
+    run(machine, "vector", "absent", 1, 60)
 
 
 def test_busy_neighbours(machine):

@@ -53,6 +53,27 @@ def test_cpu_options(machine, cpu):
     m.answers("dom1", "dom2")
 
 
+@pytest.mark.parametrize("cpu,told", [("rv64,v=true,vlen=256", True), ("rv64", False)])
+def test_vector(machine, cpu, told):
+    """Debian's kernel is told of V where the harts have it, and gets along with it."""
+    m = machine(guest("dom1"), guest("dom2"), cpu=cpu)
+    m.ready()
+    m.answers("dom1", "dom2")
+    for name in ("dom1", "dom2"):
+        lines = m.command(name, "grep '^isa' /proc/cpuinfo")
+        assert len(lines) == 2
+        for line in lines:
+            letters = line.split()[-1].split("_")[0]
+            assert letters.startswith("rv64imafdc") and ("v" in letters[4:]) == told, line
+
+
+def test_counters(machine):
+    """Debian's kernel finds the counters of SBI PMU."""
+    m = machine(guest("dom1"))
+    m.ready()
+    assert m.command("dom1", "dmesg | grep -c 'riscv-pmu-sbi: 8 firmware and 2 hardware'") == ["1"]
+
+
 def test_more_vcpus_than_guest_files(machine):
     """Some vCPUs have an interrupt file of the hart, some are helped by software; all get on."""
     m = machine(

@@ -20,7 +20,16 @@
 #include "barrier.h"
 #include "unit.h"
 
+#include "../../hv/arch/riscv64/csr.h"
+#undef csr_read
+#undef csr_write
+#define csr_read(name) 0
+#define csr_write(name, value) ((void)(value))
+
+#include "../../hv/arch/riscv64/host.h"
+
 #include "../../hv/arch/riscv64/vfence.c"
+#include "../../hv/arch/riscv64/vpmu.c"
 #include "../../hv/arch/riscv64/vsbi.c"
 
 #define VCPUS 70 /* more than a mask names */
@@ -30,6 +39,7 @@
 #define DEVICE (RAM + 2 * PAGE_SIZE)
 
 static struct hv hv;
+static const struct arch_host machine; /* without Zicntr */
 static struct pcpu cpus[CPUS];
 static struct domain dom;
 static struct vcpu vcpus[VCPUS], *vcpu_ptrs[VCPUS];
@@ -183,6 +193,7 @@ static void world(void)
     memset(soft, 0, sizeof(soft));
     for (uint32_t i = 0; i < CPUS; i++) {
         cpus[i].id = i;
+        cpus[i].arch.host = &machine;
         cpus[i].arch.hartid = hartids[i];
         hv.pcpus[i] = &cpus[i];
     }
@@ -259,14 +270,13 @@ static uint64_t probe(uint64_t ext)
 TEST(probing_finds_what_is_there)
 {
     world();
-    static const uint64_t there[] = { 0x10,     0x54494d45, 0x735049,   0x52464e43,
-                                      0x48534d, 0x53525354, 0x4442434e, 0x535441 };
+    static const uint64_t there[] = { 0x10,       0x54494d45, 0x735049, 0x52464e43, 0x48534d,
+                                      0x53525354, 0x4442434e, 0x535441, 0x504d55 };
 
     for (uint32_t i = 0; i < ARRAY_SIZE(there); i++) {
         CHECK_EQ(probe(there[i]), 1);
         CHECK_EQ(probe(there[i] | BIT(32)), 0); /* all of a0 is the number */
     }
-    CHECK_EQ(probe(SBI_EXT_PMU), 0);
     CHECK_EQ(probe(SBI_EXT_SUSP), 0);
     for (uint64_t legacy = 0; legacy < 16; legacy++) {
         CHECK_EQ(probe(legacy), 0);
@@ -276,7 +286,7 @@ TEST(probing_finds_what_is_there)
 TEST(what_is_not_there_is_not_supported)
 {
     world();
-    CHECK_EQ(sbi(SBI_EXT_PMU, 0, 1, 2, 3), SBI_ERR_NOT_SUPPORTED);
+    CHECK_EQ(sbi(SBI_EXT_SUSP, 0, 1, 2, 3), SBI_ERR_NOT_SUPPORTED);
     CHECK_EQ(value(), 0);
     CHECK_EQ(sbi(1, 0, 'x', 0, 0), SBI_ERR_NOT_SUPPORTED);
     CHECK_EQ(sbi(UINT64_MAX, 0, 0, 0, 0), SBI_ERR_NOT_SUPPORTED);
@@ -697,6 +707,54 @@ TEST(nothing_is_read)
     CHECK_EQ(sbi(SBI_EXT_DBCN, SBI_DBCN_READ, 16, RAM, 0), 0);
     CHECK_EQ(value(), 0);
     CHECK_EQ(sbi(SBI_EXT_DBCN, SBI_DBCN_READ, 16, RAM, 1), SBI_ERR_INVALID_PARAM);
+}
+
+/* --- PMU ----------------------------------------------------------------------------- */
+
+TEST(calls_of_the_pmu_reach_it)
+{
+    world();
+    CHECK_EQ(sbi(SBI_EXT_PMU, SBI_PMU_NUM_COUNTERS, 0, 0, 0), 0);
+    CHECK_EQ(value(), 11);
+    CHECK_EQ(sbi(SBI_EXT_PMU, SBI_PMU_GET_INFO, 3, 0, 0), 0);
+    CHECK_EQ(value(), BIT(63));
+    CHECK_EQ(sbi(SBI_EXT_PMU, SBI_PMU_GET_INFO, 11, 0, 0), SBI_ERR_INVALID_PARAM);
+    CHECK_EQ(value(), 0);
+    for (uint64_t fn = SBI_PMU_SNAPSHOT_SET_SHMEM; fn < 16; fn++) {
+        CHECK_EQ(sbi(SBI_EXT_PMU, fn, RAM, 0, 0), SBI_ERR_NOT_SUPPORTED);
+    }
+}
+
+static uint64_t events(uint32_t id, uint32_t code) { return vcpus[id].arch.pmu.events[code - 2]; }
+
+static uint64_t all_events(void)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t id = 0; id < VCPUS; id++) {
+        for (uint32_t code = 2; code < 14; code++) {
+            sum += events(id, code);
+        }
+    }
+    return sum;
+}
+
+TEST(events_are_counted)
+{
+    world();
+    sbi(SBI_EXT_TIME, SBI_TIME_SET_TIMER, 1, 0, 0);
+    CHECK(events(0, 5) == 1 && all_events() == 1);
+    sbi(SBI_EXT_IPI, SBI_IPI_SEND, 7, 0, 0); /* itself is no other hart */
+    CHECK(events(0, 6) == 2 && events(1, 7) == 1 && events(2, 7) == 1 && all_events() == 5);
+    sbi(SBI_EXT_IPI, SBI_IPI_SEND, 1, VCPUS, 0);
+    CHECK_EQ(all_events(), 5);
+    for (uint64_t fn = SBI_RFENCE_FENCE_I; fn <= SBI_RFENCE_SFENCE_VMA_ASID; fn++) {
+        uint64_t before = all_events();
+        uint32_t code = (uint32_t)(8 + 2 * fn);
+
+        sbi5(SBI_EXT_RFENCE, fn, 3, 0, 0, 0, 0);
+        CHECK(events(0, code) == 1 && events(1, code + 1) == 1 && all_events() == before + 2);
+    }
 }
 
 /* --- STA ----------------------------------------------------------------------------- */

@@ -132,6 +132,7 @@ static void world(void)
     dom = (struct domain){ .hv = &m.hv, .arch.tlb = tlb };
     dom.p2m.root = mfn(0x80abc);
     dom.p2m.format = &m.host.s2[1];
+    stage2_domain_init(&dom);
     for (uint32_t i = 0; i < 2; i++) {
         vcpus[i].id = i;
         vcpus[i].domain = &dom;

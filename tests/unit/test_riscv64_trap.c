@@ -72,6 +72,10 @@ mfn_t p2m_lookup(struct domain *d, gfn_t g, enum p2m_type *type, uint32_t *order
     return mapped == P2M_INVALID ? MFN_NONE : mfn(1);
 }
 
+bool vector_use(struct vcpu *w) { return false; }
+
+bool vpmu_csr(struct vcpu *w, uint32_t insn) { return false; }
+
 bool vintc_csr(struct vcpu *w, uint32_t insn)
 {
     vintc_insn = insn;

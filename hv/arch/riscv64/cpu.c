@@ -21,11 +21,13 @@
 #include "irq.h"
 #include "sbi.h"
 #include "stage2.h"
+#include "vector.h"
 
 /*
  * Traps of VS and VU mode that the guest handles itself: misaligned and faulting
  * fetches, illegal instructions, breakpoints, misaligned and faulting accesses,
- * environment calls from VU, page faults.
+ * environment calls from VU, page faults. Without illegal instructions where guests have
+ * V: their first use of its registers is one (vector.c).
  */
 #define HEDELEG 0xb1ff
 #define HIDELEG (HIP_VSSIP | HIP_VSTIP | HIP_VSEIP)
@@ -100,8 +102,10 @@ void cpu_find(struct arch_host *host, uint64_t hartid)
     host->boot_node = cpu;
     host->has_h = cpu_has(fdt, cpu, "h");
     host->has_sstc = cpu_has(fdt, cpu, "sstc");
+    host->has_zicntr = cpu_has(fdt, cpu, "zicntr");
     host->has_smstateen = cpu_has(fdt, cpu, "smstateen");
     host->has_ssaia = cpu_has(fdt, cpu, "ssaia");
+    host->has_vector = cpu_has(fdt, cpu, "v");
     if (cpu_has(fdt, cpu, "zicboz")) {
         uint32_t size = fdt_u32_or(fdt, cpu, "riscv,cboz-block-size", 0);
 
@@ -115,19 +119,25 @@ void cpu_find(struct arch_host *host, uint64_t hartid)
     }
 }
 
+static uint64_t hedeleg_of(const struct arch_host *host)
+{
+    return host->has_vector ? HEDELEG & ~BIT(CAUSE_ILLEGAL) : HEDELEG;
+}
+
 void cpu_init(struct pcpu *p)
 {
     const struct arch_host *host = p->arch.host;
 
     csr_write(sie, 0);
     csr_write(sstatus, SSTATUS_FS_CLEAN);
+    vector_cpu_init(p);
     csr_write(hideleg, HIDELEG);
-    csr_write(hedeleg, HEDELEG);
+    csr_write(hedeleg, hedeleg_of(host));
     csr_write(hie, 0);
     csr_write(hvip, 0);
     csr_write(hgatp, 0);
     csr_write(htimedelta, 0);
-    csr_write(hcounteren, COUNTEREN); /* Zicntr, which guests are told of */
+    csr_write(hcounteren, COUNTEREN_TM); /* the other two of Zicntr are emulated (vpmu.c) */
     csr_write(scounteren, 0);
     /*
      * Guests may manage caches, use Svpbmt, Svadu, their own timer. What was cleared for
@@ -163,7 +173,8 @@ int arch_cpu_probe(struct hv *hv, const struct fdt *fdt)
     host->henvcfg = csr_read(CSR_HENVCFG);
     host->has_svpbmt = host->henvcfg & ENVCFG_PBMTE;
     host->has_sstc = host->has_sstc && (host->henvcfg & ENVCFG_STCE);
-    if ((csr_read(hedeleg) & HEDELEG) != HEDELEG || (csr_read(hideleg) & HIDELEG) != HIDELEG) {
+    if ((csr_read(hedeleg) & HEDELEG) != hedeleg_of(host) ||
+        (csr_read(hideleg) & HIDELEG) != HIDELEG) {
         log_error(hv, "cpu: hedeleg and hideleg cannot delegate what guests must handle");
         return -XEN_ENODEV;
     }

@@ -11,6 +11,8 @@
 #define SSTATUS_SPIE (1 << 5)
 #define SSTATUS_SPP (1 << 8)
 #define SSTATUS_VS (3 << 9)
+#define SSTATUS_VS_CLEAN (2 << 9)
+#define SSTATUS_VS_CHANGED (1 << 9) /* the bit in which Dirty and Clean differ */
 #define SSTATUS_FS (3 << 13)
 #define SSTATUS_FS_CLEAN (2 << 13)
 #define SSTATUS_FS_DIRTY (3 << 13)
@@ -72,7 +74,9 @@
 #define HGATP_VMID_SHIFT 44
 #define HGATP_VMID_MASK UINT64_C(0x3fff)
 
-#define COUNTEREN 7 /* hcounteren, scounteren: cycle, time, instret */
+/* hcounteren, scounteren */
+#define COUNTEREN_TM (1 << 1)
+#define COUNTEREN_ZICNTR 7 /* cycle, time, instret */
 
 /* Identity 9, a supervisor external interrupt, of the lowest priority (AIA ch. 6.3). */
 #define HVICTL_EXTERNAL (UINT64_C(9) << 16 | 255)
@@ -99,6 +103,8 @@
 #define CSR_HGEIP 0xe12
 #define CSR_HSTATEEN0 0x60c
 #define CSR_HENVCFG 0x60a
+#define CSR_CYCLE 0xc00
+#define CSR_INSTRET 0xc02
 
 #ifndef __ASSEMBLY__
 #include <loam/bits.h>

@@ -21,6 +21,7 @@
 #include "csr.h"
 #include "guest.h"
 #include "host.h"
+#include "vector.h"
 #include "vintc.h"
 
 static const struct guest_layout layout = {
@@ -101,8 +102,8 @@ int arch_kernel_probe(const void *head, uint64_t size, struct kernel_image *out,
 
 /*
  * Extensions that a guest is told of if the boot CPU has them: those whose state
- * is switched or that have none. Not: h, v (its registers are not switched), machine-mode
- * ones, counters beyond Zicntr. `needs`: bits of henvcfg without which it does not work.
+ * is switched or that have none. Not: h, machine-mode ones, counters beyond
+ * Zicntr. `needs`: bits of henvcfg without which it does not work.
  */
 static const struct isa_extension {
     const char *name;
@@ -114,6 +115,7 @@ static const struct isa_extension {
     { "f", 0 },
     { "d", 0 },
     { "c", 0 },
+    { "v", 0 },
     { "zicbom", ENVCFG_CBCFE },
     { "zicboz", ENVCFG_CBZE },
     { "zicntr", 0 },
@@ -141,7 +143,8 @@ static bool is_shown(const struct domain *d, struct fdt_node cpu, const struct i
     const struct arch_host *host = arch_host_const(d->hv);
 
     return cpu_has(&host->fdt, cpu, e->name) && (host->henvcfg & e->needs) == e->needs &&
-           (strcmp(e->name, "ssaia") != 0 || vintc_has_ssaia(d));
+           (strcmp(e->name, "ssaia") != 0 || vintc_has_ssaia(d)) &&
+           (strcmp(e->name, "v") != 0 || vector_is_offered(d->hv));
 }
 
 #define ISA_MAX 512

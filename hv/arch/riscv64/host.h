@@ -47,8 +47,11 @@ struct arch_host {
      */
     bool has_h, has_sstc;
     bool has_svpbmt;
+    bool has_zicntr; /* cycle and instret may be read */
     bool has_smstateen;
     bool has_ssaia;
+    bool has_vector; /* V, of the same length; atomic while CPUs start (vector.c) */
+    uint32_t vlenb; /* bytes of a vector register of the boot CPU */
     uint8_t vmid_bits;
     uint32_t cbo_zero_size; /* bytes that cbo.zero clears (riscv,cboz-block-size), 0: none */
     uint64_t henvcfg; /* as it stuck (WARL) */

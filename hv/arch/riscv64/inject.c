@@ -6,6 +6,7 @@
 
 #include "csr.h"
 #include "trap.h"
+#include "vpmu.h"
 
 void inject_exception(struct vcpu *v, uint64_t cause, uint64_t tval)
 {
@@ -23,13 +24,24 @@ void inject_exception(struct vcpu *v, uint64_t cause, uint64_t tval)
     csr_set(sstatus, SSTATUS_SPP);
 }
 
-void arch_inject_undefined(struct vcpu *v) { inject_exception(v, CAUSE_ILLEGAL, trap_insn(v)); }
+/* Faults that reach the hypervisor first, as they would firmware, are events of SBI PMU. */
+
+void arch_inject_undefined(struct vcpu *v)
+{
+    vpmu_count(v, PMU_EVENT_ILLEGAL_INSN);
+    inject_exception(v, CAUSE_ILLEGAL, trap_insn(v));
+}
 
 void arch_inject_access_fault(struct vcpu *v, const struct vm_exit *x)
 {
-    uint64_t cause = x->info == CAUSE_STORE_GUEST_PAGE  ? CAUSE_STORE_ACCESS
-                     : x->info == CAUSE_INSN_GUEST_PAGE ? CAUSE_INSN_ACCESS
-                                                        : CAUSE_LOAD_ACCESS;
+    uint64_t cause = CAUSE_INSN_ACCESS;
 
+    if (x->info == CAUSE_STORE_GUEST_PAGE) {
+        cause = CAUSE_STORE_ACCESS;
+        vpmu_count(v, PMU_EVENT_ACCESS_STORE);
+    } else if (x->info != CAUSE_INSN_GUEST_PAGE) {
+        cause = CAUSE_LOAD_ACCESS;
+        vpmu_count(v, PMU_EVENT_ACCESS_LOAD);
+    }
     inject_exception(v, cause, csr_read(stval));
 }

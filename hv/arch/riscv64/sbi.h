@@ -45,6 +45,16 @@ enum sbi_rfence {
 enum sbi_hsm { SBI_HSM_START, SBI_HSM_STOP, SBI_HSM_STATUS, SBI_HSM_SUSPEND };
 enum sbi_srst { SBI_SRST_RESET };
 enum sbi_dbcn { SBI_DBCN_WRITE, SBI_DBCN_READ, SBI_DBCN_WRITE_BYTE };
+enum sbi_pmu {
+    SBI_PMU_NUM_COUNTERS,
+    SBI_PMU_GET_INFO,
+    SBI_PMU_CONFIG_MATCHING,
+    SBI_PMU_START,
+    SBI_PMU_STOP,
+    SBI_PMU_FW_READ,
+    SBI_PMU_FW_READ_HI,
+    SBI_PMU_SNAPSHOT_SET_SHMEM,
+};
 enum sbi_sta { SBI_STA_SET_SHMEM };
 
 /* reset_type of SRST. */

@@ -64,6 +64,7 @@ static void add_cpu(struct hv *hv, const struct fdt *fdt, struct fdt_node cpu, b
         log_warn(hv, "cpus: %s is one too many; left out", fdt_name(fdt, cpu));
         return;
     }
+    host->has_vector = host->has_vector && cpu_has(fdt, cpu, "v");
     host->cpu[host->nr_cpus++] = c;
 }
 

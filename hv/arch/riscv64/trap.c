@@ -20,7 +20,9 @@
 #include "csr.h"
 #include "decode.h"
 #include "trap.h"
+#include "vector.h"
 #include "vintc.h"
+#include "vpmu.h"
 
 /* mmio_access.flags */
 #define ACCESS_SIGN 1
@@ -135,8 +137,16 @@ int arch_exit_handle(struct vcpu *v, struct vm_exit *x)
     case CAUSE_STORE_GUEST_PAGE:
         guest_page_fault(v, x);
         break;
-    case CAUSE_VIRTUAL_INSN:
-        if (!vintc_csr(v, trap_insn(v))) {
+    case CAUSE_VIRTUAL_INSN: {
+        uint32_t insn = trap_insn(v);
+
+        if (!vintc_csr(v, insn) && !vpmu_csr(v, insn)) {
+            arch_inject_undefined(v);
+        }
+        break;
+    }
+    case CAUSE_ILLEGAL: /* where guests have V (cpu.c) */
+        if (!vector_use(v)) {
             arch_inject_undefined(v);
         }
         break;

@@ -22,7 +22,9 @@
 #include "csr.h"
 #include "host.h"
 #include "stage2.h"
+#include "vector.h"
 #include "vintc.h"
+#include "vpmu.h"
 #include "vtimer.h"
 
 /* hstatus: 64-bit VS mode; enters it with V = 1 from S. */
@@ -59,11 +61,23 @@ int arch_vcpu_init(struct vcpu *v)
     v->arch.tlb_cpu = UINT32_MAX;
     v->arch.fp_cpu = UINT32_MAX;
     vtimer_init(v);
+    int rc = vector_vcpu_init(v);
+    if (rc != 0) {
+        return rc;
+    }
     arch_vcpu_reset(v, 0, 0);
-    return vintc_vcpu_init(v);
+    rc = vintc_vcpu_init(v);
+    if (rc != 0) {
+        vector_vcpu_fini(v);
+    }
+    return rc;
 }
 
-void arch_vcpu_fini(struct vcpu *v) { vintc_vcpu_fini(v); }
+void arch_vcpu_fini(struct vcpu *v)
+{
+    vintc_vcpu_fini(v);
+    vector_vcpu_fini(v);
+}
 
 void arch_vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t arg)
 {
@@ -71,13 +85,15 @@ void arch_vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t arg)
     memset(&v->arch.vs, 0, sizeof(v->arch.vs));
     memset(&v->arch.fp, 0, sizeof(v->arch.fp));
     v->arch.fp_cpu = UINT32_MAX;
+    vector_vcpu_reset(v);
+    vpmu_reset(v);
     v->arch.x[REG_A0] = v->id; /* SBI 2.0 9.1: hartid, then opaque or the device tree */
     v->arch.x[REG_A1] = arg;
     v->arch.pc = entry;
     v->arch.hstatus = HSTATUS_GUEST;
     v->arch.sstatus = SSTATUS_UXL_64 | SSTATUS_FS_CLEAN | SSTATUS_SPP;
     /* As firmware leaves it: kernels without a driver for the PMU never write it. */
-    v->arch.vs.counteren = COUNTEREN;
+    v->arch.vs.counteren = COUNTEREN_ZICNTR;
     v->arch.hvip = 0;
     v->arch.timecmp = UINT64_MAX;
     atomic_fetch_and(&v->arch.lines, ~(uint64_t)HIP_VSTIP);
@@ -94,7 +110,7 @@ static void fp_state_load(struct vcpu *v, struct pcpu *p)
     v->arch.fp_cpu = p->id;
 }
 
-/* Leaves v->arch.sstatus as v is to find the register: with FS Clean. */
+/* Leaves v->arch.sstatus as v is to find the register: FS Clean, VS Off (rare_state_save()). */
 static void status_save(struct vcpu *v)
 {
     uint64_t status = csr_read(sstatus);
@@ -104,6 +120,26 @@ static void status_save(struct vcpu *v)
         status ^= SSTATUS_FS_CHANGED;
     }
     v->arch.sstatus = status;
+}
+
+static __noinline void rare_state_load(struct vcpu *v, struct pcpu *p)
+{
+    if (v->arch.rare & RARE_VECTOR) {
+        vector_load(v, p);
+    }
+    if (v->arch.rare & RARE_PMU) {
+        vpmu_load(v);
+    }
+}
+
+static __noinline void rare_state_save(struct vcpu *v)
+{
+    if (v->arch.rare & RARE_VECTOR) {
+        vector_save(v);
+    }
+    if (v->arch.rare & RARE_PMU) {
+        vpmu_save(v);
+    }
 }
 
 void arch_vcpu_load(struct vcpu *v, struct pcpu *p)
@@ -134,6 +170,9 @@ void arch_vcpu_load(struct vcpu *v, struct pcpu *p)
     csr_write(hstatus, status);
     csr_write(sepc, v->arch.pc);
     csr_write(sstatus, v->arch.sstatus); /* after fp_load(), which made FS Dirty */
+    if (unlikely(v->arch.rare != 0)) {
+        rare_state_load(v, p);
+    }
 }
 
 __inline_at_link void arch_vcpu_save(struct vcpu *v, struct pcpu *p)
@@ -153,6 +192,9 @@ __inline_at_link void arch_vcpu_save(struct vcpu *v, struct pcpu *p)
     v->arch.hvip = csr_read(hvip);
     vintc_save(v, p);
     vtimer_save(v, p);
+    if (unlikely(v->arch.rare != 0)) {
+        rare_state_save(v);
+    }
     v->arch.hstatus = csr_read(hstatus) | HSTATUS_VTW;
     v->arch.pc = csr_read(sepc);
     status_save(v);

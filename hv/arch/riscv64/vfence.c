@@ -30,6 +30,7 @@
 #include "hart_mask.h"
 #include "sbi.h"
 #include "vfence.h"
+#include "vpmu.h"
 
 /*
  * Firmware fences page by page, on all targets, interrupts masked. A guest that names
@@ -98,6 +99,9 @@ int vfence(struct vcpu *v, enum vfence_kind kind, uint64_t mask, uint64_t base, 
 {
     const struct domain *d = v->domain;
     uint32_t owed = kind == VFENCE_I ? FENCE_I : FENCE_VMA;
+    enum pmu_event sent = kind == VFENCE_I     ? PMU_EVENT_FENCE_I_SENT
+                          : kind == VFENCE_VMA ? PMU_EVENT_SFENCE_VMA_SENT
+                                               : PMU_EVENT_SFENCE_VMA_ASID_SENT;
     struct fence f = fence_of(kind, start, size, asid);
     struct cpumask cpus = { { 0 } };
     struct hart_mask harts;
@@ -110,6 +114,7 @@ int vfence(struct vcpu *v, enum vfence_kind kind, uint64_t mask, uint64_t base, 
     {
         if (d->vcpus[id] != v) { /* v itself stays where it is until this returns */
             atomic_fetch_or(&d->vcpus[id]->arch.fence, owed);
+            vpmu_count_sent(v, d->vcpus[id], sent);
         }
     }
     /* Partner: vfence_pay(). Also what the guest stored is there before anybody fences. */

@@ -4,10 +4,9 @@
  * addresses are guest-physical.
  *
  * The first table has a row for each extension, the others for each function of
- * one; what has no row answers SBI_ERR_NOT_SUPPORTED. Not offered are: PMU, because the
- * counters of the machine are not divided among guests; SUSP, because no state of a
- * virtual machine saves power that its waiting vCPUs do not; what came before
- * version 0.2 (legacy), which kernels of today do not call.
+ * one; what has no row answers SBI_ERR_NOT_SUPPORTED. Not offered are: SUSP, because no
+ * state of a virtual machine saves power that its waiting vCPUs do not; what came
+ * before version 0.2 (legacy), which kernels of today do not call.
  */
 #include <arch/vcpu.h>
 #include <loam/atomic.h>
@@ -24,6 +23,7 @@
 #include "lines.h"
 #include "sbi.h"
 #include "vfence.h"
+#include "vpmu.h"
 #include "vtimer.h"
 
 #define SPEC_VERSION (2 << 24 | 0) /* major, minor */
@@ -69,6 +69,7 @@ static enum vm_resume dbcn_write(struct call *c);
 static enum vm_resume dbcn_read(struct call *c);
 static enum vm_resume dbcn_write_byte(struct call *c);
 static enum vm_resume sta_set_shmem(struct call *c);
+static enum vm_resume pmu_any(struct call *c);
 
 struct function {
     enum vm_resume (*handler)(struct call *c);
@@ -106,6 +107,9 @@ static const struct function dbcn_functions[] = {
     [SBI_DBCN_READ] = { dbcn_read },
     [SBI_DBCN_WRITE_BYTE] = { dbcn_write_byte },
 };
+static const struct function pmu_functions[] = {
+    [0 ... VPMU_FUNCTIONS - 1] = { pmu_any },
+};
 static const struct function sta_functions[] = {
     [SBI_STA_SET_SHMEM] = { sta_set_shmem },
 };
@@ -122,6 +126,7 @@ static const struct extension {
     { SBI_EXT_TIME, FUNCTIONS(time_functions) },     { SBI_EXT_BASE, FUNCTIONS(base_functions) },
     { SBI_EXT_HSM, FUNCTIONS(hsm_functions) },       { SBI_EXT_DBCN, FUNCTIONS(dbcn_functions) },
     { SBI_EXT_STA, FUNCTIONS(sta_functions) },       { SBI_EXT_SRST, FUNCTIONS(srst_functions) },
+    { SBI_EXT_PMU, FUNCTIONS(pmu_functions) },
 };
 
 static const struct extension *extension_find(uint64_t id)
@@ -192,6 +197,7 @@ static enum vm_resume base_machine_id(struct call *c) { return VM_RESUME; }
 static enum vm_resume time_set_timer(struct call *c)
 {
     vtimer_set(c->v, c->arg[0]);
+    vpmu_count(c->v, PMU_EVENT_SET_TIMER);
     return VM_RESUME;
 }
 
@@ -204,7 +210,15 @@ static enum vm_resume ipi_send(struct call *c)
     if (!hart_mask_read(&harts, d, c->arg[0], c->arg[1])) {
         return fail(c, SBI_ERR_INVALID_PARAM);
     }
-    for_each_hart(&harts, id) { vcpu_soft_raise(d->vcpus[id]); }
+    for_each_hart(&harts, id)
+    {
+        struct vcpu *target = d->vcpus[id];
+
+        if (target != c->v) {
+            vpmu_count_sent(c->v, target, PMU_EVENT_IPI_SENT);
+        }
+        vcpu_soft_raise(target);
+    }
     return VM_RESUME;
 }
 
@@ -386,6 +400,14 @@ static enum vm_resume dbcn_write_byte(struct call *c)
     char byte = (char)c->arg[0];
 
     console_write(c->v->domain, &byte, 1);
+    return VM_RESUME;
+}
+
+/* --- PMU (ch. 11) ----------------------------------------------------------- */
+
+static enum vm_resume pmu_any(struct call *c)
+{
+    c->ret = vpmu_call(c->v, c->v->arch.x[REG_A6], c->arg);
     return VM_RESUME;
 }
 

@@ -3,10 +3,11 @@
  * riscv64: layout of the guest's and the CPU's private state.
  *
  * While a vCPU is loaded on a CPU the hardware holds all of struct arch_vs, the
- * floating point registers, sepc, hstatus and the guest's interrupts (hvip);
- * only x[] is stored at each exit (entry.S: what C may clobber always, s0-s11 before
- * anything that may switch). The hypervisor takes no trap of its own, so that
- * sepc, hstatus.SPV and sstatus.SPP stay the guest's over an exit.
+ * floating point registers, sepc, hstatus and the guest's interrupts (hvip), and
+ * its vector registers if it uses them (vector.c); only x[] is stored at each exit
+ * (entry.S: what C may clobber always, s0-s11 before anything that may switch). The
+ * hypervisor takes no trap of its own, so that sepc, hstatus.SPV and sstatus.SPP
+ * stay the guest's over an exit.
  */
 #ifndef ARCH_IMPL_REGS_H
 #define ARCH_IMPL_REGS_H
@@ -31,6 +32,30 @@ struct arch_fp {
     uint64_t fcsr;
 };
 
+#define PMU_COUNTERS 11 /* cycle, none, instret; then firmware's */
+#define PMU_HARDWARE 5u /* the bits of cycle and instret among them */
+#define PMU_EVENTS 12 /* what firmware can count */
+
+/* Counters by SBI PMU (vpmu.c). */
+struct arch_pmu {
+    uint32_t running; /* bits of counters */
+    uint8_t event[PMU_COUNTERS]; /* what each counts: code of a firmware event; 0: nothing */
+    uint64_t value[PMU_COUNTERS]; /* of a stopped counter; of a running one: minus its source */
+    uint64_t events[PMU_EVENTS]; /* so far, by code; atomic where others add to it */
+};
+
+struct vector_regs; /* vector.c */
+
+struct arch_vector {
+    struct vector_regs *regs; /* NULL: guests are not told of V */
+    uint32_t cpu; /* pcpu whose vector registers hold regs as it is, UINT32_MAX: none */
+    bool active; /* it changed them when it was loaded last */
+};
+
+/* Bits of arch_vcpu.rare. */
+#define RARE_VECTOR 1u /* it used V since its reset (vector.c) */
+#define RARE_PMU 2u /* its cycle or instret counter is running (vpmu.c) */
+
 struct arch_vcpu {
     uint64_t x[32]; /* by number; x[0] is never used. entry.S knows this offset is 0 */
     uint64_t pc;
@@ -52,6 +77,9 @@ struct arch_vcpu {
     struct vintc_cpu vintc;
     uint32_t fp_cpu; /* pcpu whose FP registers hold fp as it is, UINT32_MAX: none */
     struct arch_fp fp;
+    uint32_t rare; /* RARE_*: what few vCPUs have to load and save */
+    struct arch_vector vector;
+    struct arch_pmu pmu;
 };
 
 /*
@@ -78,6 +106,7 @@ struct arch_pcpu {
     const struct arch_host *host;
     uint64_t hartid;
     const struct vcpu *fp_owner; /* whose FP registers the hardware holds */
+    const struct vcpu *vector_owner; /* and whose vector registers */
     uint32_t hwid; /* index in host->cpu[] */
     struct vintc_pcpu vintc; /* guest interrupt files of this hart */
     uintptr_t claim; /* register that claims an interrupt: PLIC, APLIC without IMSIC */
