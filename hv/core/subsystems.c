@@ -7,6 +7,7 @@
 
 #include <loam/domain.h>
 #include <loam/irq.h>
+#include <loam/vpci.h>
 #include <loam/vuart.h>
 
 /* Interrupts of passed-through devices: assigned by boot/passthrough.c, all taken back here. */
@@ -15,6 +16,7 @@ static void irq_domain_fini(struct domain *d) { irq_release_domain(d); }
 static const struct subsystem subsystems[] = {
     { "vuart", vuart_destroy },
     { "irq", irq_domain_fini },
+    { "vpci", vpci_destroy },
 };
 
 void subsystems_fini(struct domain *d)

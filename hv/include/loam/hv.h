@@ -24,6 +24,7 @@ struct domain;
 struct irq_table;
 struct mem_heap;
 struct pcpu;
+struct pci;
 struct plan;
 
 struct hv {
@@ -43,6 +44,7 @@ struct hv {
     struct cpupool *pools;       /* [lock] list, first is the default pool (sched/cpupool.c) */
     struct irq_table *irqs;      /* host interrupts (dev/irq.c) */
     struct console *console;     /* host console and its owners (dev/console.c) */
+    struct pci *pci;             /* host bridges, NULL until a domain wants a device (dev/pci.c) */
     struct plan *plan;           /* boot-time domains (boot/plan.c) */
     struct list jobs;       /* [lock] long work cut into steps (core/job.c) */
 
