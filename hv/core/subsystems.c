@@ -6,6 +6,7 @@
 #include "subsystems.h"
 
 #include <loam/domain.h>
+#include <loam/iommu.h>
 #include <loam/irq.h>
 #include <loam/vpci.h>
 #include <loam/vuart.h>
@@ -16,6 +17,7 @@ static void irq_domain_fini(struct domain *d) { irq_release_domain(d); }
 static const struct subsystem subsystems[] = {
     { "vuart", vuart_destroy },
     { "irq", irq_domain_fini },
+    { "iommu", iommu_detach_all },
     { "vpci", vpci_destroy },
 };
 

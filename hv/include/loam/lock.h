@@ -21,6 +21,7 @@ enum lock_rank {
     LOCK_RANK_VINTC,   /* a domain's shared interrupts */
     LOCK_RANK_VINTC_CPU, /* one vCPU's interrupt state */
     LOCK_RANK_IRQ,     /* host interrupt descriptors and controller */
+    LOCK_RANK_IOMMU,   /* an IOMMU: who is attached, its tables and queues */
     LOCK_RANK_SCHED,   /* a run queue */
     LOCK_RANK_TIMER,   /* a pcpu's timer heap */
     LOCK_RANK_VMID,    /* hv->vmids: who has which VMID */
