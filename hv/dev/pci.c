@@ -280,7 +280,10 @@ int pci_open(struct hv *hv, const struct fdt *host, struct fdt_node node,
     int rc = bridge_read(p, host);
     if (rc == 0 && access == NULL) {
         p->ecam = arch_map_device(hv, p->ecam_at, BUS_SIZE);
-        rc = p->ecam == 0 ? -XEN_ENOMEM : 0;
+        if (p->ecam == 0) {
+            log_warn(hv, "pci: %s: its registers cannot be mapped, left out", fdt_name(host, node));
+            rc = -XEN_ENODEV;
+        }
     }
     if (rc == 0) {
         rc = bus_scan(p);
