@@ -131,25 +131,27 @@ void iommu_flush(struct domain *d)
     }
 }
 
-/* Whether a fault may be told; those that were not are counted. */
-static bool may_tell_locked(struct iommu *x)
+/*
+ * Whether a fault may be told; those that were not are counted. In one second each page is
+ * told of once, if nothing else comes between, and TOLD_MAX faults in all.
+ */
+static bool may_tell_locked(struct iommu *x, uint32_t stream, uint64_t page)
 {
     ns_t now = arch_time_now();
 
-    if (x->told != 0 && now - x->told_since < NS_PER_S) {
-        if (x->told == TOLD_MAX) {
-            x->untold++;
-            return false;
+    if (x->told == 0 || now - x->told_since >= NS_PER_S) {
+        if (x->untold != 0) {
+            log_warn(x->hv, "iommu: %s: %u more faults were not told", x->name, x->untold);
         }
-        x->told++;
-        return true;
+        x->told_since = now;
+        x->told = x->untold = 0;
+    } else if (x->told == TOLD_MAX || (x->told_stream == stream && x->told_page == page)) {
+        x->untold++;
+        return false;
     }
-    if (x->untold != 0) {
-        log_warn(x->hv, "iommu: %s: %u more faults were not told", x->name, x->untold);
-    }
-    x->told_since = now;
-    x->told = 1;
-    x->untold = 0;
+    x->told++;
+    x->told_stream = stream;
+    x->told_page = page;
     return true;
 }
 
@@ -161,7 +163,7 @@ void iommu_fault_locked(struct iommu *x, uint32_t stream, enum iommu_access acce
                                          [IOMMU_EXECUTE] = "instruction fetch",
                                          [IOMMU_ACCESS] = "access" };
 
-    if (!may_tell_locked(x)) {
+    if (!may_tell_locked(x, stream, addr >> PAGE_SHIFT)) {
         return;
     }
     const struct attachment *a = find_locked(x, stream);

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from loam import RESTARTING, STAYS_DOWN, both, guest, micro
+from loam import RESTARTING, check_counting, guest, micro
 from test_memory import make_disk
 
 CONTROLLERS = [
@@ -69,3 +69,46 @@ def test_virtio_disk(machine, tmp_path, settings):
             m.ready("disk")
     m.expect("other", r"^tick 10 ")
     assert not m.said(r"^loam: .*iommu: .* refused")
+
+
+ENTROPY = ["-device", "virtio-rng-pci,addr=1,disable-legacy=on,iommu_platform=on"]
+REFUSED = r"^loam: .*iommu: 0000:00:01.0 of dma: write at {address} refused: not mapped"
+
+
+@pytest.mark.parametrize("arch", ["riscv64"])
+@pytest.mark.parametrize("settings", CONTROLLERS[:2], ids=NAMES[:2])
+@pytest.mark.parametrize("mmu", [None, "riscv,sv48", "riscv,sv57"])
+def test_dma_elsewhere(machine, settings, mmu):
+    """A device that writes where its domain has nothing is stopped, told of, and hurts nobody."""
+    where = 0x9100_0000  # RAM of the machine, none of the domain's
+    extra = f'mmu-type = "{mmu}";' if mmu else ""
+    m = machine(
+        micro("dma", "dma", f"bars target={where:#x} targets=3", pci=["0000:00:01.0"], extra=extra),
+        *[micro(f"iso{i}", "isolate", f"id={i} seconds=2", memory=64) for i in range(3)],
+        iommu=True,
+        extra=ENTROPY,
+        **settings,
+    )
+    m.expect("dma", r"^6 passed, 0 failed")
+    for page in range(3):
+        m.expect_said(REFUSED.format(address=f"{where + page * 4096:#x}"))
+    assert len(m.said(r"BAR \d at .* is not mapped")) == 1
+    for i in range(3):
+        m.expect(f"iso{i}", r"^5 passed, 0 failed", 60)
+
+
+@pytest.mark.parametrize("arch", ["riscv64"])
+@pytest.mark.parametrize("settings", CONTROLLERS[:2], ids=NAMES[:2])
+def test_flood_of_faults(machine, settings):
+    """Who makes faults without end is told of now and then, and delays nobody."""
+    m = machine(
+        micro("dma", "dma", "again targets=64", pci=["0000:00:01.0"]),
+        micro("good", "ticker"),
+        iommu=True,
+        extra=ENTROPY,
+        **settings,
+    )
+    m.expect("good", r"^tick 50 ", 60)
+    check_counting(m.of("good"), 0.6, 50)
+    m.expect_said(r"more faults were not told")
+    assert len(m.said(r"iommu: 0000:00:01.0 of dma: .* refused")) < 200

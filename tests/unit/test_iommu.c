@@ -172,11 +172,13 @@ TEST(faults_are_told_but_not_all)
                             "iommu: 0000:00:01.0 of dom1: write at 0x1234000 refused: not mapped"));
     fault(&one, 7, 0x2000);
     CHECK(world_console_has(w, "iommu: iommu@1: stream 0x7, no domain's: write at 0x2000 refused"));
-    for (uint64_t i = 0; i < 100; i++) {
-        fault(&one, 3, i);
+    fault(&one, 7, 0x2008); /* the same page */
+    CHECK(!world_console_has(w, "at 0x2008"));
+    for (uint64_t i = 0; i < 99; i++) {
+        fault(&one, 3, i << PAGE_SHIFT);
     }
-    CHECK(world_console_has(w, "write at 0x7 refused"));
-    CHECK(!world_console_has(w, "write at 0x8 refused"));
+    CHECK(world_console_has(w, "write at 0x7000 refused"));
+    CHECK(!world_console_has(w, "write at 0x8000 refused"));
     CHECK(!world_console_has(w, "not told"));
     w->machine.now += NS_PER_S;
     fault(&one, 3, 0x8000);

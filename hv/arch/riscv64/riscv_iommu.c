@@ -226,6 +226,70 @@ static void riscv_iommu_flush(struct iommu *iommu, struct domain *d)
     }
 }
 
+/* --- Faults ------------------------------------------------------------------- */
+
+/* Fault record CAUSE field encodings, in words. */
+static const char *cause_text(uint64_t cause)
+{
+    static const struct {
+        uint16_t cause;
+        const char *text;
+    } causes[] = {
+        { 1, "no memory is there" },
+        { 5, "no memory is there" },
+        { 7, "no memory is there" },
+        { 20, "not mapped" },
+        { 21, "not mapped" },
+        { 23, "not mapped, or read-only" },
+        { 256, "the IOMMU is off" },
+        { 257, "device directory cannot be read" },
+        { 258, "the device is no domain's" },
+        { 259, "device context misconfigured" },
+        { 260, "no such transaction is allowed" },
+    };
+
+    for (uint32_t i = 0; i < ARRAY_SIZE(causes); i++) {
+        if (causes[i].cause == cause) {
+            return causes[i].text;
+        }
+    }
+    return "by the specification's other causes";
+}
+
+static void fault_tell_locked(struct riscv_iommu *x, const volatile uint64_t *record)
+{
+    static const uint8_t access[] = { IOMMU_ACCESS, IOMMU_EXECUTE, IOMMU_READ, IOMMU_WRITE };
+    uint64_t head = record[0];
+    uint64_t kind = head >> FAULT_TTYP_SHIFT & FAULT_TTYP_MASK; /* 4 more: the same, translated */
+
+    iommu_fault_locked(&x->iommu, (uint32_t)(head >> FAULT_DID_SHIFT),
+                       kind < 8 ? access[kind % 4] : IOMMU_ACCESS, record[2],
+                       cause_text(head & FAULT_CAUSE));
+}
+
+/* Takes what is in the queue now; at most as much as it holds. */
+static void faults_take_locked(struct riscv_iommu *x)
+{
+    write32(x, REG_IPSR, IPSR_FIP); /* before the look: what comes later interrupts again */
+    fence();
+    uint32_t head = read32(x, REG_FQH) % FAULTS, tail = read32(x, REG_FQT) % FAULTS;
+
+    fence(); /* records are read after the index */
+    for (; head != tail; head = (head + 1) % FAULTS) {
+        fault_tell_locked(x, &x->faults[4 * (size_t)head]);
+    }
+    write32(x, REG_FQH, head);
+    uint32_t csr = read32(x, REG_FQCSR);
+
+    if (csr & (FQCSR_OVERFLOW | FQCSR_FAULT)) {
+        /* Records were lost, and none came since. */
+        log_warn(x->iommu.hv, "iommu: %s: %s", x->iommu.name,
+                 csr & FQCSR_FAULT ? "faults cannot be stored"
+                                   : "more faults than the queue holds");
+        write32(x, REG_FQCSR, csr & (QCSR_EN | QCSR_IE | FQCSR_OVERFLOW | FQCSR_FAULT));
+    }
+}
+
 /* --- Device directory -------------------------------------------------------- */
 
 /* Bits of a stream id that choose an entry at a level, and how many are below them. */
@@ -314,6 +378,7 @@ static void riscv_iommu_detach(struct iommu *iommu, uint32_t stream, struct doma
     }
     if (!x->broken) {
         context_changed_locked(x, d);
+        faults_take_locked(x); /* while it is known whose the device was */
     }
 }
 
@@ -323,69 +388,7 @@ static const struct iommu_ops riscv_iommu_ops = {
     .flush = riscv_iommu_flush,
 };
 
-/* --- Faults ------------------------------------------------------------------- */
-
-/* Fault record CAUSE field encodings, in words. */
-static const char *cause_text(uint64_t cause)
-{
-    static const struct {
-        uint16_t cause;
-        const char *text;
-    } causes[] = {
-        { 1, "no memory is there" },
-        { 5, "no memory is there" },
-        { 7, "no memory is there" },
-        { 20, "not mapped" },
-        { 21, "not mapped" },
-        { 23, "not mapped, or read-only" },
-        { 256, "the IOMMU is off" },
-        { 257, "device directory cannot be read" },
-        { 258, "the device is no domain's" },
-        { 259, "device context misconfigured" },
-        { 260, "no such transaction is allowed" },
-    };
-
-    for (uint32_t i = 0; i < ARRAY_SIZE(causes); i++) {
-        if (causes[i].cause == cause) {
-            return causes[i].text;
-        }
-    }
-    return "by the specification's other causes";
-}
-
-static void fault_tell_locked(struct riscv_iommu *x, const volatile uint64_t *record)
-{
-    static const uint8_t access[] = { IOMMU_ACCESS, IOMMU_EXECUTE, IOMMU_READ, IOMMU_WRITE };
-    uint64_t head = record[0];
-    uint64_t kind = head >> FAULT_TTYP_SHIFT & FAULT_TTYP_MASK; /* 4 more: the same, translated */
-
-    iommu_fault_locked(&x->iommu, (uint32_t)(head >> FAULT_DID_SHIFT),
-                       kind < 8 ? access[kind % 4] : IOMMU_ACCESS, record[2],
-                       cause_text(head & FAULT_CAUSE));
-}
-
-/* Takes what is in the queue now; at most as much as it holds. */
-static void faults_take_locked(struct riscv_iommu *x)
-{
-    write32(x, REG_IPSR, IPSR_FIP); /* before the look: what comes later interrupts again */
-    fence();
-    uint32_t head = read32(x, REG_FQH) % FAULTS, tail = read32(x, REG_FQT) % FAULTS;
-
-    fence(); /* records are read after the index */
-    for (; head != tail; head = (head + 1) % FAULTS) {
-        fault_tell_locked(x, &x->faults[4 * (size_t)head]);
-    }
-    write32(x, REG_FQH, head);
-    uint32_t csr = read32(x, REG_FQCSR);
-
-    if (csr & (FQCSR_OVERFLOW | FQCSR_FAULT)) {
-        /* Records were lost, and none came since. */
-        log_warn(x->iommu.hv, "iommu: %s: %s", x->iommu.name,
-                 csr & FQCSR_FAULT ? "faults cannot be stored"
-                                   : "more faults than the queue holds");
-        write32(x, REG_FQCSR, csr & (QCSR_EN | QCSR_IE | FQCSR_OVERFLOW | FQCSR_FAULT));
-    }
-}
+/* --- Interrupts -------------------------------------------------------------- */
 
 static void interrupt_enable_locked(struct riscv_iommu *x, bool on)
 {

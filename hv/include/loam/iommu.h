@@ -31,7 +31,9 @@ struct iommu_ops {
      * walk tables of d's format, -XEN_ERANGE no such stream, -XEN_EIO it is broken, -XEN_ENOMEM.
      */
     int (*attach)(struct iommu *x, uint32_t stream, struct domain *d);
-    /* Nothing of the stream passes any more; what has passed is done, and nothing of d's map kept.
+    /*
+     * Nothing of the stream passes any more; what has passed is done, nothing of d's map is
+     * kept, and what was refused is told.
      */
     void (*detach)(struct iommu *x, uint32_t stream, struct domain *d);
     /* Entries of d's map were made invalid: nobody uses them any more, and what did is done. */
@@ -50,6 +52,8 @@ struct iommu {
     struct list attached; /* [lock] */
     ns_t told_since; /* [lock] a second in which some faults were told */
     uint32_t told, untold; /* [lock] how many, and how many not */
+    uint32_t told_stream; /* [lock] the last of them */
+    uint64_t told_page; /* [lock] */
 };
 
 /* A device as its IOMMU knows it. */
