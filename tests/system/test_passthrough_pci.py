@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from loam import RESTARTING, check_counting, guest, micro
+from loam import RESTARTING, STAYS_DOWN, check_counting, guest, micro
 from test_memory import make_disk
 
 CONTROLLERS = [
@@ -18,20 +18,20 @@ NAMES = ["plic", "imsic", "imsic-files"]
 DISK = "/sys/bus/pci/devices/0000:00:01.0"
 
 
-def disk_args(path, name="d0", kind="virtio-blk-pci", where="addr=1"):
-    """QEMU's arguments for a disk on the PCI bus; a virtio one uses the IOMMU when told to."""
-    virtio = ",disable-legacy=on,iommu_platform=on" if kind.startswith("virtio") else f",serial={name}"
+def disk_args(path, name="d0", slot=1):
+    """QEMU's arguments for a disk on the PCI bus; it uses the IOMMU when it is told to."""
     return [
         "-drive", f"if=none,id={name},format=raw,file={path}",
-        "-device", f"{kind},drive={name},{where}{virtio}",
+        "-device", f"virtio-blk-pci,drive={name},addr={slot},disable-legacy=on,iommu_platform=on",
     ]
 
 
-def check_disk(m, name, device, content, path, mark):
+def check_disk(m, name, content, path, mark):
     """The known content is read, a mark is written behind it and arrives in the file."""
-    sums = m.command(name, f"sha256sum {device}")
+    m.command(name, "echo 3 >/proc/sys/vm/drop_caches")  # from the disk, not from memory
+    sums = m.command(name, "sha256sum /dev/vda")
     assert sums[0].split()[0] == hashlib.sha256(content).hexdigest()
-    write = f"dd of={device} seek=1024 bs=512 conv=sync,notrunc"
+    write = "dd of=/dev/vda seek=1024 bs=512 conv=sync,notrunc"
     m.command(name, f"printf {mark} | {write}; sync")
     with open(path, "rb") as file:
         file.seek(1024 * 512)
@@ -60,7 +60,7 @@ def test_virtio_disk(machine, tmp_path, settings):
         assert m.command("disk", f"cat {DISK}/vendor {DISK}/device") == ["0x1af4", "0x1042"]
         assert m.command("disk", "cat /sys/block/vda/size") == ["2048"]
         m.command("disk", "grep -i virtio /proc/interrupts")
-        check_disk(m, "disk", "/dev/vda", content, path, f"life-{life}")
+        check_disk(m, "disk", content, path, f"life-{life}")
         irqs = "grep virtio0 /proc/interrupts | sed 's/^[^:]*: *//' | tr -s ' ' | cut -d' ' -f1,2"
         assert sum(map(int, m.command("disk", irqs)[0].split())) > 10
         if life == 1:
@@ -112,3 +112,67 @@ def test_flood_of_faults(machine, settings):
     check_counting(m.of("good"), 0.6, 50)
     m.expect_said(r"more faults were not told")
     assert len(m.said(r"iommu: 0000:00:01.0 of dma: .* refused")) < 200
+
+
+@pytest.mark.parametrize("arch", ["riscv64"])
+@pytest.mark.parametrize("settings", CONTROLLERS[:2], ids=NAMES[:2])
+def test_disks_of_two_domains(machine, tmp_path, settings):
+    """Each has its own disk, where the other has its; one powers off, the other's goes on."""
+    paths = [os.path.join(tmp_path, f"disk{i}.img") for i in (1, 2)]
+    content = [make_disk(paths[0]), make_disk(paths[1])[::-1]]
+    with open(paths[1], "wb") as file:
+        file.write(content[1])
+    m = machine(
+        guest("one", pci=["0000:00:01.0"]),
+        guest("two", pci=["00:02.0"]),
+        iommu=True,
+        extra=disk_args(paths[0], "d1", 1) + disk_args(paths[1], "d2", 2),
+        **settings,
+    )
+    m.ready()
+    for i, name in enumerate(("one", "two")):
+        assert m.command(name, "ls /sys/bus/pci/devices") == ["0000:00:01.0"]
+        check_disk(m, name, content[i], paths[i], f"of-{name}")
+    m.tell("one", "poweroff -f")
+    m.expect_said(STAYS_DOWN, "one")
+    check_disk(m, "two", content[1], paths[1], "still")
+    assert not m.said(r"^loam: .*iommu: .* refused")
+
+
+# What a node asks for, and what is said of it.
+REFUSALS = [
+    ("0000:00:01.0", False, "no IOMMU guards the device"),
+    ("0000:00:1e.0", True, "there is no device 0000:00:1e.0 on a root bus that is known"),
+    ("the first disk", True, "is no address as 0000:00:01.0"),
+    ("0000:00:02.0", True, "0000:00:02.0 is given to good"),
+    ("0000:00:06.0", True, "0000:00:06.0: its interrupt line 34 is shared with a device of good"),
+]
+
+
+@pytest.mark.parametrize("arch", ["riscv64"])
+@pytest.mark.parametrize("device,iommu,message", REFUSALS, ids=["iommu", "absent", "word", "taken", "line"])
+def test_refused_by_name(machine, device, iommu, message):
+    """The node, the property and the reason are told; the other domain starts."""
+    devices = [f"virtio-rng-pci,addr={slot},disable-legacy=on,iommu_platform=on" for slot in (1, 2, 6)]
+    m = machine(
+        micro("good", "ticker", "ticks=3", pci=["0000:00:02.0"] if iommu else []),
+        micro("bad", "ticker", pci=[device]),
+        iommu=iommu,
+        extra=[word for one in devices for word in ("-device", one)],
+    )
+    assert message in m.complaint("/chosen/bad", "loam,pci")
+    m.expect("good", r"^tick 3 ")
+
+
+@pytest.mark.parametrize("arch", ["riscv64"])
+def test_forced_without_an_iommu(machine, tmp_path):
+    """Who says so, and is mapped directly, has the device without a guard; that is told."""
+    path = os.path.join(tmp_path, "disk.img")
+    content = make_disk(path)
+    m = machine(
+        guest("disk", direct_map=True, pci=["0000:00:01.0"], extra="xen,force-assign-without-iommu;"),
+        extra=disk_args(path),
+    )
+    m.expect_said(r"^loam: {name}: 0000:00:01.0 can reach all memory", "disk")
+    m.ready("disk")
+    check_disk(m, "disk", content, path, "forced")
