@@ -276,6 +276,16 @@ static int line_assign(struct plan_domain *pd, uint32_t i)
               : 0;
 }
 
+int plan_pci_prepare(struct plan_domain *pd, uint64_t *cursor)
+{
+    for (; *cursor < pd->nr_pci; ++*cursor) {
+        if (pci_prepare(pd->pci[*cursor].dev)) {
+            return -XEN_EAGAIN;
+        }
+    }
+    return 0;
+}
+
 int plan_pci_build(struct plan_domain *pd)
 {
     struct vpci_device list[VPCI_DEVICES_MAX];
@@ -284,9 +294,6 @@ int plan_pci_build(struct plan_domain *pd)
     }
     for (uint32_t i = 0; i < pd->nr_pci; i++) {
         list[i] = (struct vpci_device){ pd->pci[i].dev, pd->pci[i].irq };
-        if (pci_prepare(pd->pci[i].dev)) {
-            return -XEN_EAGAIN;
-        }
     }
     int rc = vpci_create(pd->domain, list, pd->nr_pci);
     if (rc) {

@@ -247,7 +247,12 @@ void passthrough_fdt(const struct plan_domain *pd, struct fdt_writer *w);
 /* Finds, checks and takes the PCI devices that pd's node names. */
 int __must_check plan_pci_read(struct plan_domain *pd);
 void plan_pci_release(struct plan_domain *pd);
-/* Gives them to the domain. Errors: -XEN_EAGAIN one is being reset, else said. */
+/*
+ * Resets and prepares them, from number *cursor on, which is 0 at first: each once, because a
+ * prepared device counts as used. Errors: -XEN_EAGAIN one is being reset.
+ */
+int __must_check plan_pci_prepare(struct plan_domain *pd, uint64_t *cursor);
+/* Gives them, prepared, to the domain. Errors: said. */
 int __must_check plan_pci_build(struct plan_domain *pd);
 
 /* --- build.c ------------------------------------------------------------ */

@@ -395,7 +395,7 @@ static uint32_t put_range(uint32_t *cells, uint32_t space, gpa_t base, uint64_t 
 static void write_ranges(struct fdt_writer *w)
 {
     const struct guest_layout *layout = arch_guest_layout();
-    uint32_t cells[2 * 7];
+    uint32_t cells[2 * 7] = { 0 };
     uint32_t nr = put_range(cells, SPACE_MEM, layout->pci_mem_base, layout->pci_mem_size);
 
     nr += put_range(cells + nr, SPACE_MEM64, layout->pci_mem64_base, layout->pci_mem64_size);

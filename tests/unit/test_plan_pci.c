@@ -157,6 +157,27 @@ TEST(a_restart)
     finish(&b);
 }
 
+/* Several that are reset take turns, and each is reset once. */
+TEST(resets)
+{
+    struct board b;
+    REQUIRE(begin(&b, true));
+    for (uint32_t i = 2; i <= 4; i++) {
+        struct model_dev *m = pci_model_at(PCI_DEVFN(i, 0));
+        pci_model_cap(m, PCI_CAP_EXPRESS, 0x40, 0x3c);
+        m->config[0x47] = i == 3 ? 0 : 0x10;
+    }
+    domain_with(&b, "disks", 0x100000, "0000:00:02.0", "00:04.0");
+    domain_with(&b, "none", 0x100000, "0000:00:03.0", NULL);
+    REQUIRE(parse(&b));
+    board_run(&b);
+    CHECK(board_planned(&b, "disks")->domain != NULL && board_planned(&b, "none")->domain != NULL);
+    for (uint32_t i = 2; i <= 4; i++) {
+        CHECK_EQ(pci_model_at(PCI_DEVFN(i, 0))->resets, i == 3 ? 0 : 1);
+    }
+    finish(&b);
+}
+
 TEST(what_is_refused)
 {
     static const struct {
@@ -264,4 +285,47 @@ TEST(the_iommu_refuses)
         CHECK(board_planned(&b, "good")->domain != NULL);
         finish(&b);
     }
+}
+
+/* A domain that is given registers at `addr`, which the host's node at path has. */
+static void domain_with_registers(struct board *b, const char *name, uint64_t at, const char *path,
+                                  uint64_t addr)
+{
+    const uint64_t reg[] = { addr, 0x1000, addr };
+    struct fdt_writer w;
+    fdt_write_begin(&w, board_ram(b, at), 4096);
+    fdt_write_begin_node(&w, "");
+    fdt_write_begin_node(&w, "passthrough");
+    fdt_write_begin_node(&w, "n");
+    fdt_write_prop_string(&w, "xen,path", path);
+    fdt_write_prop_u64s(&w, "xen,reg", reg, 3);
+    fdt_write_prop_empty(&w, "xen,force-assign-without-iommu");
+    fdt_write_end_node(&w);
+    fdt_write_end_node(&w);
+    fdt_write_end_node(&w);
+    CHECK(fdt_write_finish(&w) > 0);
+    board_domain(b, name, 4096, 1);
+    fdt_write_prop_empty(&b->w, "direct-map");
+    board_kernel(b, 0x100000, 0x5000);
+    board_module(b, "multiboot,device-tree", at, 4096);
+    board_end_domain(b);
+}
+
+/* The bridge's own registers, and those of an IOMMU, are no domain's beside its devices. */
+TEST(a_bridge_and_its_devices)
+{
+    struct board b;
+    REQUIRE(begin(&b, true));
+    guard.regs_at = hpa(BOARD_RTC);
+    guard.regs_size = 0x1000;
+    domain_with(&b, "disk", 0x100000, "0000:00:02.0", NULL);
+    domain_with_registers(&b, "bridge", 0x300000, "/pci@30000000", 0x30000000);
+    domain_with_registers(&b, "iommu", 0x301000, "/rtc@9010000", BOARD_RTC);
+    REQUIRE(parse(&b));
+    CHECK(board_planned(&b, "disk") && !board_planned(&b, "bridge") && !board_planned(&b, "iommu"));
+    CHECK(board_says(&b, "/chosen/bridge/passthrough/n: xen,reg: 0x30000000-0x30001000 belongs to "
+                         "the hypervisor"));
+    CHECK(board_says(&b, "/chosen/iommu/passthrough/n: xen,reg: 0x9010000-0x9011000 belongs to "
+                         "the hypervisor"));
+    finish(&b);
 }
