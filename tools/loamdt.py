@@ -2,8 +2,8 @@
 """Compose what QEMU boots: the host device tree with boot-time domains.
 
 A Board is one QEMU `virt` machine running Loam, a Domain is one node of Xen's
-dom0less binding under /chosen (with Loam's own properties loam,weight and
-loam,restart). Board.compose() asks QEMU for its device tree, adds the domain
+dom0less binding under /chosen (with Loam's own properties loam,weight,
+loam,restart and loam,pci). Board.compose() asks QEMU for its device tree, adds the domain
 nodes, places each module in RAM where nothing else lives, and returns the
 QEMU command line. Tests change the text or the bytes on the way, to break it.
 
@@ -134,6 +134,7 @@ class Domain:
     direct_map: bool = False
     sve: Optional[int] = None
     pool: Optional[str] = None
+    pci: Sequence[str] = ()  # devices of the host, "0000:00:01.0"
     affinity: dict = field(default_factory=dict)  # vCPU -> "0-1,3"
     passthrough: Optional[str] = None  # source of a partial device tree
     extra: str = ""  # device-tree source, as it is
@@ -161,6 +162,8 @@ class Domain:
         if self.static_mem:
             cells = " ".join(f"{cells64(a)} {cells64(s)}" for a, s in self.static_mem)
             lines.append(f"xen,static-mem = <{cells}>;")
+        if self.pci:
+            lines.append("loam,pci = " + ", ".join(f'"{one}"' for one in self.pci) + ";")
         if self.pool:
             lines.append(f"domain-cpupool = <&{self.pool}>;")
         return lines
@@ -295,6 +298,7 @@ class Board:
     cpu: Optional[str] = None  # None: what the architecture has as a rule
     aia: str = "none"  # riscv64: "none" (a PLIC), "aplic", "aplic-imsic"
     aia_guests: int = 0  # riscv64: guest interrupt files of each IMSIC
+    iommu: bool = False  # riscv64: an IOMMU before the PCI bus
     hypervisor: Optional[str] = None  # None: out/ARCH/loam; "" boots the first domain bare
     bootargs: str = ""
     domains: List[Domain] = field(default_factory=list)
@@ -313,7 +317,8 @@ class Board:
     def machine(self) -> str:
         if self.arch == "riscv64":
             guests = f",aia-guests={self.aia_guests}" if self.aia_guests else ""
-            return f"virt,aia={self.aia}{guests},memory-backend=ram"
+            iommu = ",iommu-sys=on" if self.iommu else ""
+            return f"virt,aia={self.aia}{guests}{iommu},memory-backend=ram"
         virtualization = "off" if self.hypervisor == "" else "on"
         return f"virt,virtualization={virtualization},gic-version=3,memory-backend=ram"
 

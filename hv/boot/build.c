@@ -30,11 +30,14 @@ static int build_interrupts(struct build *b);
 static int build_vcpus(struct build *b);
 static int build_affinity(struct build *b);
 static int build_devices(struct build *b);
+static int build_pci_prepare(struct build *b);
+static int build_pci(struct build *b);
 
 static int (*const steps[])(struct build *b) = {
-    build_ram_check,   build_domain,  build_interrupts, build_vcpus,     build_affinity,
-    build_ram,         build_devices, build_ram_clear,  build_place,     build_kernel,
-    build_kernel_code, build_ramdisk, guest_fdt_write,  build_fdt_store,
+    build_ram_check,   build_domain,    build_interrupts, build_vcpus,
+    build_affinity,    build_ram,       build_devices,    build_pci_prepare,
+    build_pci,         build_ram_clear, build_place,      build_kernel,
+    build_kernel_code, build_ramdisk,   guest_fdt_write,  build_fdt_store,
 };
 
 int build_fail(const struct build *b, const char *prop, int rc)
@@ -113,6 +116,10 @@ static int build_affinity(struct build *b)
 }
 
 static int build_devices(struct build *b) { return passthrough_map(b->pd); }
+
+static int build_pci_prepare(struct build *b) { return plan_pci_prepare(b->pd, &b->cursor); }
+
+static int build_pci(struct build *b) { return plan_pci_build(b->pd); }
 
 /* "31 MiB" or "20 KiB". */
 static const char *size_text(char buf[24], uint64_t bytes)

@@ -9,6 +9,7 @@
  *   /uart@...         the emulated UART of the architecture's layout: a PL011, as the UART
  *   or /serial@...    of Arm's SBSA, which needs no clocks, or a 16550
  *   /hypervisor       for a domain with xen,enhanced
+ *   /pcie@...         the bus of its PCI devices, if it has any
  *   /passthrough      devices of the host
  */
 #include <xen/errno.h>
@@ -17,6 +18,7 @@
 #include <loam/mem.h>
 #include <loam/printf.h>
 #include <loam/string.h>
+#include <loam/vpci.h>
 #include <loam/vuart.h>
 
 #include <arch/guest.h>
@@ -38,6 +40,9 @@ size_t guest_fdt_size(const struct plan_domain *pd)
     }
     if (pd->devices) {
         size += pd->devices->blob_size;
+    }
+    if (pd->nr_pci) {
+        size += VPCI_FDT_SIZE;
     }
     return ALIGN_UP(size, PAGE_SIZE);
 }
@@ -160,6 +165,7 @@ static void write_tree(const struct build *b, struct fdt_writer *w)
     if (b->pd->config.enhanced) {
         write_hypervisor(w);
     }
+    vpci_guest_fdt(b->d, w);
     passthrough_fdt(b->pd, w);
     fdt_write_end_node(w);
 }

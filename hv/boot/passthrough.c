@@ -23,6 +23,7 @@
 #include <loam/mem.h>
 #include <loam/mmio.h>
 #include <loam/p2m.h>
+#include <loam/pci.h>
 #include <loam/printf.h>
 #include <loam/string.h>
 
@@ -63,13 +64,23 @@ static bool host_node_has(const struct device *dev, const struct plan_range *ran
     return false;
 }
 
-/* range touches the hypervisor's own devices: interrupt controllers, console. */
+/* range touches the hypervisor's own devices: interrupt controllers, IOMMUs, PCI, console. */
 static bool is_private(const struct plan *plan, const struct plan_range *range)
 {
     hpa_t start;
     uint64_t addr, size;
     for (uint32_t i = 0; arch_private_range(plan->hv, i, &start, &size); i++) {
         if (ranges_meet(range->start, range->size, start.a, size)) {
+            return true;
+        }
+    }
+    for (const struct iommu *x = plan->hv->iommus; x != NULL; x = x->next) {
+        if (ranges_meet(range->start, range->size, x->regs_at.a, x->regs_size)) {
+            return true;
+        }
+    }
+    for (const struct pci *x = plan->hv->pci; x != NULL; x = x->next) {
+        if (ranges_meet(range->start, range->size, x->ecam_at.a, x->ecam_size)) {
             return true;
         }
     }

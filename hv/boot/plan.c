@@ -17,6 +17,7 @@
 #include <loam/frame.h>
 #include <loam/log.h>
 #include <loam/mem.h>
+#include <loam/pci.h>
 #include <loam/plan.h>
 #include <loam/printf.h>
 #include <loam/start.h>
@@ -96,12 +97,16 @@ static int spis_check(struct plan_domain *pd)
     for (uint32_t i = 0; pd->devices && i < pd->devices->nr_irqs; i++) {
         need = MAX(need, pd->devices->irq[i].irq - base + 1);
     }
+    for (uint32_t i = 0; i < pd->nr_pci; i++) {
+        need = MAX(need, pd->pci[i].irq ? pd->pci[i].irq - base + 1 : 0);
+    }
     pd->config.nr_spis = MAX(pd->config.nr_spis, need);
     return 0;
 }
 
 static void plan_domain_free(struct plan_domain *pd)
 {
+    plan_pci_release(pd);
     passthrough_release(pd);
     plan_modules_release(pd);
     mem_free(pd->hv, pd->affinity, pd->affinity_max * sizeof(*pd->affinity));
@@ -112,7 +117,8 @@ static void domain_parse(struct plan *plan, struct fdt_node node)
 {
     static int (*const readers[])(struct plan_domain * pd) = {
         name_read,         plan_props_read,    plan_statics_read, plan_modules_read,
-        plan_kernel_check, plan_affinity_read, passthrough_read,  spis_check,
+        plan_kernel_check, plan_affinity_read, passthrough_read,  plan_pci_read,
+        spis_check,
     };
     struct plan_domain *pd = mem_alloc(plan->hv, sizeof(*pd));
     if (!pd) {
@@ -240,6 +246,7 @@ void plan_destroy(struct hv *hv)
         list_remove(&pool->link);
         mem_free(hv, pool, sizeof(*pool));
     }
+    pci_close_all(hv);
     mem_free(hv, plan->claim, plan->claims_max * sizeof(*plan->claim));
     if (plan->irqs) {
         mem_free(hv, plan->irqs, BITMAP_WORDS(plan->nr_irqs + 1) * sizeof(uint64_t));

@@ -143,7 +143,7 @@ static int read_passthrough(struct plan_domain *pd, const char *name)
     static const char *const words[] = { "disabled", "enabled" };
     uint32_t word = 0;
     int rc = read_word(pd, name, words, ARRAY_SIZE(words), &word);
-    if (rc == 0 && word == 1) {
+    if (rc == 0 && word == 1 && pd->hv->iommus == NULL) {
         plan_warn(pd, NULL, name, "no IOMMU is driven on this machine, ignored");
     }
     return rc;
@@ -169,6 +169,7 @@ static const struct prop_reader {
     { "direct-map", read_direct_map },
     { "domain-cpupool", read_cpupool },
     { "linux,phandle", NULL },
+    { "loam,pci", NULL }, /* plan_pci_read() */
     { "loam,restart", read_restart },
     { "loam,weight", read_weight },
     { "memory", read_memory },
@@ -182,6 +183,7 @@ static const struct prop_reader {
     { "sve", read_sve },
     { "vpl011", read_vpl011 },
     { "xen,enhanced", read_enhanced },
+    { "xen,force-assign-without-iommu", NULL }, /* of its PCI devices: plan_pci.c */
     { "xen,static-mem", NULL }, /* plan_statics_read() */
 };
 

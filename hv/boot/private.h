@@ -9,6 +9,7 @@
  *   plan_pools.c    CPU pools and affinity
  *   claims.c        machine ranges: no two owners, inside RAM
  *   passthrough.c   devices of the host that a domain gets
+ *   plan_pci.c      PCI devices of the host that a domain gets
  *   build.c         plan -> running domain, in steps (a job)
  *   build_memory.c  its RAM: found, mapped, cleared, filled
  *   guest_fdt.c     its device tree
@@ -25,6 +26,7 @@
 #include <loam/fdt.h>
 #include <loam/fdt_write.h>
 #include <loam/hv.h>
+#include <loam/iommu.h>
 #include <loam/job.h>
 #include <loam/list.h>
 #include <loam/sched.h>
@@ -86,6 +88,14 @@ struct plan_devices {
     bool does_dma; /* some device reaches memory by itself */
 };
 
+/* A PCI device of the host for a domain. */
+struct plan_pci {
+    struct pci_dev *dev;
+    uint32_t irq; /* of its line, 0: none */
+    bool guarded; /* by an IOMMU, which knows it as */
+    struct iommu_stream stream;
+};
+
 /* One boot-time domain. */
 struct plan_domain {
     struct hv *hv;
@@ -106,6 +116,8 @@ struct plan_domain {
     struct plan_affinity *affinity;
     uint32_t nr_affinity, affinity_max;
     struct plan_devices *devices; /* NULL: none */
+    struct plan_pci *pci;
+    uint32_t nr_pci, pci_max;
 
     /* life */
     struct domain *domain; /* with the creator's reference; NULL while there is none */
@@ -229,6 +241,19 @@ void passthrough_release(struct plan_domain *pd);
 int __must_check passthrough_map(struct plan_domain *pd);
 /* Copies the nodes into the root of the guest's tree. */
 void passthrough_fdt(const struct plan_domain *pd, struct fdt_writer *w);
+
+/* --- plan_pci.c --------------------------------------------------------- */
+
+/* Finds, checks and takes the PCI devices that pd's node names. */
+int __must_check plan_pci_read(struct plan_domain *pd);
+void plan_pci_release(struct plan_domain *pd);
+/*
+ * Resets and prepares them, from number *cursor on, which is 0 at first: each once, because a
+ * prepared device counts as used. Errors: -XEN_EAGAIN one is being reset.
+ */
+int __must_check plan_pci_prepare(struct plan_domain *pd, uint64_t *cursor);
+/* Gives them, prepared, to the domain. Errors: said. */
+int __must_check plan_pci_build(struct plan_domain *pd);
 
 /* --- build.c ------------------------------------------------------------ */
 

@@ -2,8 +2,8 @@
 /*
  * The boot as a checklist: each phase says on the console what it found.
  *
- *   memory -> objects -> console -> CPU and platform -> other CPUs -> pools
- *   -> plan of boot-time domains -> run loop (which builds the domains)
+ *   memory -> objects -> console -> CPU and platform -> other CPUs -> IOMMUs
+ *   -> pools -> plan of boot-time domains -> run loop (which builds the domains)
  *
  * Every fact about the machine comes from its device tree. What domains of the
  * tree name as modules and static memory is left alone from the first page on.
@@ -299,6 +299,7 @@ void hv_start(struct hv *hv, struct pcpu *boot_cpu, const struct boot_info *info
     log_info(hv, "cpus: %u online", hv->nr_pcpus);
     selftest_run(hv);
 
+    must(arch_iommu_init(hv, &host), "IOMMU");
     must(plan_pools(hv, &host), "pools");
     must(plan_parse(hv, &host), "plan");
     log_info(hv, "boot: ready after %llu us",

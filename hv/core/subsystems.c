@@ -6,7 +6,9 @@
 #include "subsystems.h"
 
 #include <loam/domain.h>
+#include <loam/iommu.h>
 #include <loam/irq.h>
+#include <loam/vpci.h>
 #include <loam/vuart.h>
 
 /* Interrupts of passed-through devices: assigned by boot/passthrough.c, all taken back here. */
@@ -15,6 +17,8 @@ static void irq_domain_fini(struct domain *d) { irq_release_domain(d); }
 static const struct subsystem subsystems[] = {
     { "vuart", vuart_destroy },
     { "irq", irq_domain_fini },
+    { "iommu", iommu_detach_all },
+    { "vpci", vpci_destroy },
 };
 
 void subsystems_fini(struct domain *d)

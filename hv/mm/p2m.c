@@ -29,6 +29,7 @@
 #include <loam/domain.h>
 #include <loam/frame.h>
 #include <loam/hv.h>
+#include <loam/iommu.h>
 #include <loam/list.h>
 #include <loam/log.h>
 #include <loam/p2m.h>
@@ -241,7 +242,16 @@ static void free_tables(struct domain *d, struct list *unused)
     }
 }
 
-/* Prunes, makes sure that no CPU uses [g, g + pages) as it was, and frees the tables. */
+/* Nobody uses what was made invalid in [g, g + pages), CPU or device, when it returns. */
+static void flush(struct domain *d, gfn_t g, uint64_t pages)
+{
+    arch_stage2_flush(d, g, pages);
+    if (unlikely(iommu_guards(d))) {
+        iommu_flush(d);
+    }
+}
+
+/* Prunes, makes sure that nobody uses [g, g + pages) as it was, and frees the tables. */
 static void prune_and_flush(struct domain *d, const struct stage2_format *fmt, gfn_t g,
                             uint64_t pages)
 {
@@ -250,7 +260,7 @@ static void prune_and_flush(struct domain *d, const struct stage2_format *fmt, g
     list_init(&unused);
     prune(d, fmt, g, pages, &unused);
     arch_stage2_publish();
-    arch_stage2_flush(d, g, pages);
+    flush(d, g, pages);
     free_tables(d, &unused);
 }
 
@@ -362,7 +372,7 @@ static void split_block(struct domain *d, const struct stage2_format *fmt, const
                  arch_stage2_type(w->pte));
     entry_set(d, w, 0);
     arch_stage2_publish();
-    arch_stage2_flush(d, start, level_pages(fmt, w->level));
+    flush(d, start, level_pages(fmt, w->level));
     entry_set(d, w, arch_stage2_table(table));
     arch_stage2_publish();
 }

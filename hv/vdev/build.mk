@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-obj-y := vuart.o vpl011.o vns16550.o
+obj-y := vpci.o vuart.o vpl011.o vns16550.o

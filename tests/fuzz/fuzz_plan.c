@@ -184,6 +184,7 @@ static void write_domain(struct board *b)
         "memory",         "cpus",        "vpl011",       "nr_spis",
         "xen,static-mem", "direct-map",  "xen,enhanced", "sve",
         "domain-cpupool", "passthrough", "loam,weight",  "loam,restart",
+        "loam,pci",
         "#address-cells", "unknown",     "status",       "#xen,static-mem-size-cells",
     };
     char name[8];

@@ -118,6 +118,9 @@ static inline void board_tree(struct board *b)
     board_device(b, "timer", BOARD_TIMER, 0x1000, 5, false);
     board_device(b, "disk", BOARD_DISK, 0x200, 48, true);
     board_device(b, "disk", BOARD_DISK + 0x200, 0x200, 49, true);
+#ifdef BOARD_EXTRA
+    BOARD_EXTRA(w); /* more nodes of a test's machine */
+#endif
     fdt_write_begin_node(w, "chosen");
     fdt_write_prop_string(w, "stdout-path", "/uart");
 }

@@ -97,7 +97,7 @@ TEST(a_lower_rank_after_a_higher_one_panics)
 {
     struct pair p = { SPINLOCK_INIT(LOCK_RANK_SCHED), SPINLOCK_INIT(LOCK_RANK_P2M) };
 
-    check_panic(take_both, &p, "lock of rank 2 taken while one of rank 7 is held");
+    check_panic(take_both, &p, "lock of rank 3 taken while one of rank 9 is held");
 }
 
 TEST(the_same_rank_twice_panics)
@@ -111,5 +111,5 @@ TEST(releasing_what_is_not_held_panics)
 {
     struct pair p = { SPINLOCK_INIT(LOCK_RANK_VDEV), SPINLOCK_INIT(LOCK_RANK_VDEV) };
 
-    check_panic(release_unheld, &p, "lock of rank 3 released that this CPU does not hold");
+    check_panic(release_unheld, &p, "lock of rank 4 released that this CPU does not hold");
 }

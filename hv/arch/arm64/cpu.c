@@ -231,6 +231,9 @@ int arch_platform_init(struct hv *hv, const struct fdt *host_tree)
     return rc ? rc : smp_init(hv, host_tree);
 }
 
+/* There is no driver: what is behind an IOMMU is guarded by none. */
+int arch_iommu_init(struct hv *hv, const struct fdt *host_tree) { return 0; }
+
 int arch_pcpu_init(struct pcpu *p)
 {
     int rc = gicv3_init_pcpu(p);

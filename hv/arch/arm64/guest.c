@@ -205,21 +205,24 @@ uint32_t arch_guest_event_irq_cells(uint32_t cells[4])
     return 3;
 }
 
+int arch_host_irq_of(const struct hv *hv, const struct fdt *host, const struct fdt_interrupt *in,
+                     uint32_t *irq, bool *edge)
+{
+    /* Private interrupts belong to CPUs and are nobody's to have. */
+    if (!fdt_compatible(host, in->controller, "arm,gic-v3") || in->nr_cells < 3 ||
+        in->cells[0] != GIC_SPI) {
+        return -XEN_EINVAL;
+    }
+    *irq = in->cells[1] + 32;
+    *edge = (in->cells[2] & 3) != 0;
+    return 0;
+}
+
 int arch_host_irq(const struct hv *hv, const struct fdt *host, uint32_t node, uint32_t i,
                   uint32_t *irq, bool *edge)
 {
     struct fdt_interrupt in;
     int rc = fdt_interrupt(host, (struct fdt_node){ node }, i, &in);
 
-    if (rc != 0) {
-        return rc;
-    }
-    /* Private interrupts belong to CPUs and are nobody's to have. */
-    if (!fdt_compatible(host, in.controller, "arm,gic-v3") || in.nr_cells < 3 ||
-        in.cells[0] != GIC_SPI) {
-        return -XEN_EINVAL;
-    }
-    *irq = in.cells[1] + 32;
-    *edge = (in.cells[2] & 3) != 0;
-    return 0;
+    return rc ? rc : arch_host_irq_of(hv, host, &in, irq, edge);
 }

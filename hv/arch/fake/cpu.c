@@ -85,6 +85,7 @@ void arch_timer_set(struct pcpu *p, ns_t deadline) { p->arch.deadline = deadline
 
 int arch_cpu_probe(struct hv *hv, const struct fdt *host) { return 0; }
 int arch_platform_init(struct hv *hv, const struct fdt *host) { return 0; }
+int arch_iommu_init(struct hv *hv, const struct fdt *host) { return 0; }
 
 int arch_pcpu_init(struct pcpu *p)
 {

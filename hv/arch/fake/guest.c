@@ -22,6 +22,11 @@ const struct guest_layout *arch_guest_layout(void)
         .virq_base = FAKE_VIRQ_BASE,
         .grant_base = { 0x38000000 },
         .grant_size = 0x1000000,
+        .pci_ecam_base = { 0x30000000 },
+        .pci_mem_base = { 0x23000000 },
+        .pci_mem_size = 0x0d000000,
+        .pci_mem64_base = { 0x2000000000 },
+        .pci_mem64_size = 0x1000000000,
         .fdt_vcpu_size = 256,
         .vcpu_shared_size = 64,
     };
@@ -83,6 +88,17 @@ uint32_t arch_guest_event_irq_cells(uint32_t cells[4])
     return 2;
 }
 
+int arch_host_irq_of(const struct hv *hv, const struct fdt *host, const struct fdt_interrupt *in,
+                     uint32_t *irq, bool *edge)
+{
+    if (in->nr_cells != 2 || in->cells[0] >= FAKE_IRQS) {
+        return -XEN_EINVAL;
+    }
+    *irq = in->cells[0];
+    *edge = in->cells[1] != 0;
+    return 0;
+}
+
 int arch_host_irq(const struct hv *hv, const struct fdt *host, uint32_t node, uint32_t i,
                   uint32_t *irq, bool *edge)
 {
@@ -92,10 +108,5 @@ int arch_host_irq(const struct hv *hv, const struct fdt *host, uint32_t node, ui
     if (rc != 0) {
         return rc == -XEN_ENOENT ? rc : -XEN_EINVAL;
     }
-    if (x.nr_cells != 2 || x.cells[0] >= FAKE_IRQS) {
-        return -XEN_EINVAL;
-    }
-    *irq = x.cells[0];
-    *edge = x.cells[1] != 0;
-    return 0;
+    return arch_host_irq_of(hv, host, &x, irq, edge);
 }

@@ -33,6 +33,11 @@ static const struct guest_layout layout = {
     .virq_base = 1,
     .grant_base = { 0x38000000 },
     .grant_size = 16 * MIB,
+    .pci_ecam_base = { 0x30000000 },
+    .pci_mem_base = { 0x40000000 },
+    .pci_mem_size = 1 * GIB,
+    .pci_mem64_base = { 1024 * GIB }, /* behind the second bank */
+    .pci_mem64_size = 512 * GIB,
     .fdt_vcpu_size = 1536,
 };
 

@@ -159,32 +159,36 @@ void arch_irq_mask(struct hv *hv, uint32_t irq)
 
 void intc_complete(struct hv *hv, uint32_t irq) { complete(arch_host(hv), irq); }
 
-int arch_host_irq(const struct hv *hv, const struct fdt *fdt, uint32_t node, uint32_t i,
-                  uint32_t *irq, bool *edge)
+int arch_host_irq_of(const struct hv *hv, const struct fdt *fdt, const struct fdt_interrupt *in,
+                     uint32_t *irq, bool *edge)
 {
     const struct arch_host *host = arch_host_const(hv);
-    struct fdt_interrupt in;
-
-    int rc = fdt_interrupt(fdt, (struct fdt_node){ node }, i, &in);
-    if (rc) {
-        return rc;
-    }
     uint32_t cells = host->intc == HOST_INTC_PLIC ? 1 : 2;
-    if (fdt_u32_or(fdt, in.controller, "phandle", 0) != host->intc_phandle ||
-        in.nr_cells != cells || in.cells[0] == 0 || in.cells[0] >= host->nr_irqs) {
+
+    if (fdt_u32_or(fdt, in->controller, "phandle", 0) != host->intc_phandle ||
+        in->nr_cells != cells || in->cells[0] == 0 || in->cells[0] >= host->nr_irqs) {
         return -XEN_EINVAL;
     }
-    uint32_t type = cells == 2 ? in.cells[1] : TYPE_LEVEL_HIGH;
+    uint32_t type = cells == 2 ? in->cells[1] : TYPE_LEVEL_HIGH;
     if (!is_power_of_two(type) || type > TYPE_LEVEL_LOW) {
         return -XEN_EINVAL; /* both edges: no source mode of an APLIC */
     }
     if (cells == 2) {
-        aplic_set_inverted(host->aplic, in.cells[0],
+        aplic_set_inverted(host->aplic, in->cells[0],
                            type == TYPE_EDGE_FALLING || type == TYPE_LEVEL_LOW);
     }
-    *irq = in.cells[0];
+    *irq = in->cells[0];
     *edge = type == TYPE_EDGE_RISING || type == TYPE_EDGE_FALLING;
     return 0;
+}
+
+int arch_host_irq(const struct hv *hv, const struct fdt *fdt, uint32_t node, uint32_t i,
+                  uint32_t *irq, bool *edge)
+{
+    struct fdt_interrupt in;
+    int rc = fdt_interrupt(fdt, (struct fdt_node){ node }, i, &in);
+
+    return rc ? rc : arch_host_irq_of(hv, fdt, &in, irq, edge);
 }
 
 /* --- The device tree ----------------------------------------------------- */

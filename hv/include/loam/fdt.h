@@ -290,6 +290,23 @@ struct fdt_node fdt_interrupt_parent(const struct fdt *f, struct fdt_node node);
 int __must_check fdt_interrupt(const struct fdt *f, struct fdt_node node, uint32_t index,
                                struct fdt_interrupt *irq);
 
+/*
+ * The interrupt of a device on a bus that maps them: `child` is the device's address on
+ * the bus and its interrupt there, nr cells together (a PCI bus: 3 and 1).
+ * Errors: ENOENT no interrupt-map or no such entry; EINVAL a malformed one, or a
+ * controller without #interrupt-cells or with more than can be returned.
+ */
+int __must_check fdt_interrupt_map(const struct fdt *f, struct fdt_node bus, const uint32_t *child,
+                                   uint32_t nr, struct fdt_interrupt *irq);
+
+/*
+ * Looks an id of a bus up in its property `name` (iommu-map, msi-map), with name-mask
+ * if there is one: who has it, under which id. The target takes one cell.
+ * Errors: ENOENT no such property, or none of its entries has the id; EINVAL.
+ */
+int __must_check fdt_id_map(const struct fdt *f, struct fdt_node bus, const char *name, uint32_t id,
+                            uint32_t *phandle, uint32_t *out);
+
 /* The node that /chosen stdout-path names, options after ':' ignored. */
 struct fdt_node fdt_stdout(const struct fdt *f);
 

@@ -21,9 +21,11 @@
 struct console;
 struct cpupool;
 struct domain;
+struct iommu;
 struct irq_table;
 struct mem_heap;
 struct pcpu;
+struct pci;
 struct plan;
 
 struct hv {
@@ -42,7 +44,9 @@ struct hv {
     struct mem_heap *mem;        /* small objects (mm/mem.c) */
     struct cpupool *pools;       /* [lock] list, first is the default pool (sched/cpupool.c) */
     struct irq_table *irqs;      /* host interrupts (dev/irq.c) */
+    struct iommu *iommus;        /* those that are driven, constant after boot (core/iommu.c) */
     struct console *console;     /* host console and its owners (dev/console.c) */
+    struct pci *pci;             /* host bridges, NULL until a domain wants a device (dev/pci.c) */
     struct plan *plan;           /* boot-time domains (boot/plan.c) */
     struct list jobs;       /* [lock] long work cut into steps (core/job.c) */
 

@@ -15,11 +15,13 @@
 enum lock_rank {
     LOCK_RANK_HV,      /* hv->lock: domain table, boot jobs */
     LOCK_RANK_DOMAIN,  /* d->lock: lifecycle of a domain and its vCPUs' power */
+    LOCK_RANK_VPCI,    /* a domain's PCI bus: it maps and unmaps what its devices have */
     LOCK_RANK_P2M,     /* d->p2m.lock */
     LOCK_RANK_VDEV,    /* an emulated device's registers */
     LOCK_RANK_VINTC,   /* a domain's shared interrupts */
     LOCK_RANK_VINTC_CPU, /* one vCPU's interrupt state */
     LOCK_RANK_IRQ,     /* host interrupt descriptors and controller */
+    LOCK_RANK_IOMMU,   /* an IOMMU: who is attached, its tables and queues */
     LOCK_RANK_SCHED,   /* a run queue */
     LOCK_RANK_TIMER,   /* a pcpu's timer heap */
     LOCK_RANK_VMID,    /* hv->vmids: who has which VMID */

@@ -55,11 +55,11 @@ int __must_check p2m_map(struct domain *d, gfn_t g, mfn_t m, uint64_t pages, enu
 
 /*
  * Unmaps [g, g + pages), splitting blocks where needed (break before make),
- * and returns when no CPU can use the old translations any more. Holes are
- * allowed. While a block is being split all of it is unmapped for a moment, so
+ * and returns when no CPU and no device can use the old translations any more. Holes
+ * are allowed. While a block is being split all of it is unmapped for a moment, so
  * an architecture lets a guest try again whose faulting address p2m_lookup()
- * finds. Locks: p2m, frames. Errors: -XEN_EINVAL empty range or as p2m_map(),
- * -XEN_ENOMEM (a block could not be split; nothing changed).
+ * finds; a device's access is lost. Locks: p2m, iommu, frames. Errors: -XEN_EINVAL empty
+ * range or as p2m_map(), -XEN_ENOMEM (a block could not be split; nothing changed).
  */
 int __must_check p2m_unmap(struct domain *d, gfn_t g, uint64_t pages);
 

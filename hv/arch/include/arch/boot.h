@@ -23,6 +23,12 @@ int __must_check arch_cpu_probe(struct hv *hv, const struct fdt *host);
 int __must_check arch_platform_init(struct hv *hv, const struct fdt *host);
 /* This CPU's share of it; also on secondary CPUs. */
 int __must_check arch_pcpu_init(struct pcpu *p);
+/*
+ * Finds the machine's IOMMUs, lets nothing pass them, and registers them (loam/iommu.h).
+ * One that cannot be driven is said, and guards nobody. Boot CPU, interrupts can be
+ * requested. Errors: -XEN_ENOMEM.
+ */
+int __must_check arch_iommu_init(struct hv *hv, const struct fdt *host);
 /* Name and a word on the CPU, GIC, address widths for the boot log. */
 void arch_describe(const struct hv *hv, char *buf, size_t size);
 /*

@@ -10,6 +10,7 @@
 
 struct domain;
 struct fdt;
+struct fdt_interrupt;
 struct fdt_writer;
 struct hv;
 struct vcpu;
@@ -24,6 +25,11 @@ struct guest_layout {
     uint32_t virq_base;     /* first number of shared interrupts */
     gpa_t grant_base;       /* window for grant frames, /hypervisor reg 0 */
     uint64_t grant_size;
+    gpa_t pci_ecam_base;    /* bus of passed-through PCI devices: 1 MiB of registers, */
+    gpa_t pci_mem_base;     /* window below 4 GiB for their memory, size 0: no such bus, */
+    uint64_t pci_mem_size;
+    gpa_t pci_mem64_base;   /* and one above it, size 0: none */
+    uint64_t pci_mem64_size;
     uint32_t fdt_vcpu_size; /* bytes that its node takes in the device tree, at most */
     uint32_t vcpu_shared_size; /* bytes of the guest's RAM kept for each vCPU, 64-byte aligned */
 };
@@ -56,6 +62,12 @@ uint32_t arch_guest_irq_cells(const struct domain *d, uint32_t virq, bool edge, 
  * each vCPU (/hypervisor interrupts). Returns their number, 0: there is none.
  */
 uint32_t arch_guest_event_irq_cells(uint32_t cells[4]);
+/*
+ * The number of an interrupt that the host's tree describes. Errors: -XEN_EINVAL it is not
+ * the controller's, or none that a domain can have.
+ */
+int __must_check arch_host_irq_of(const struct hv *hv, const struct fdt *host,
+                                  const struct fdt_interrupt *in, uint32_t *irq, bool *edge);
 /* Interrupt i of a node of the host's tree. Errors: -XEN_ENOENT no more, -XEN_EINVAL. */
 int __must_check arch_host_irq(const struct hv *hv, const struct fdt *host, uint32_t node,
                                uint32_t i, uint32_t *irq, bool *edge);
