@@ -90,7 +90,8 @@ void arch_vcpu_reset(struct vcpu *v, uint64_t entry, uint64_t arg)
     v->arch.x[REG_A0] = v->id; /* SBI 2.0 9.1: hartid, then opaque or the device tree */
     v->arch.x[REG_A1] = arg;
     v->arch.pc = entry;
-    v->arch.hstatus = HSTATUS_GUEST;
+    /* Its guest interrupt file stays its own (vintc_aia_load()). */
+    v->arch.hstatus = HSTATUS_GUEST | (v->arch.hstatus & HSTATUS_VGEIN);
     v->arch.sstatus = SSTATUS_UXL_64 | SSTATUS_FS_CLEAN | SSTATUS_SPP;
     /* As firmware leaves it: kernels without a driver for the PMU never write it. */
     v->arch.vs.counteren = COUNTEREN_ZICNTR;
