@@ -3,7 +3,7 @@
 
 import pytest
 
-from loam import STAYS_DOWN, check_counting, guest
+from loam import RESTARTING, STAYS_DOWN, check_counting, guest
 
 pytestmark = pytest.mark.parametrize("arch", ["riscv64"])
 
@@ -21,8 +21,8 @@ CONTROLLERS = [
     "settings,controller", CONTROLLERS, ids=["plic", "aplic", "imsic", "imsic-files"]
 )
 def test_interrupt_controllers(machine, cpus, settings, controller):
-    """Two Debian guests at a shell, vCPUs go and come back; one goes, the other does not notice."""
-    m = machine(guest("dom1"), guest("dom2"), cpus=cpus, **settings)
+    """Two Debian guests at a shell, vCPUs go and come back; one reboots, then goes for good."""
+    m = machine(guest("dom1", restart="on-crash"), guest("dom2"), cpus=cpus, **settings)
     m.ready()
     m.answers("dom1", "dom2")
     online = "/sys/devices/system/cpu/cpu1/online"
@@ -32,6 +32,11 @@ def test_interrupt_controllers(machine, cpus, settings, controller):
         for _ in range(3):
             off_and_on = f"echo 0 >{online}; nproc; echo 1 >{online}; taskset 2 nproc"
             assert m.command(name, off_and_on) == ["1", "1"]
+    m.tell("dom1", "reboot -f")
+    m.expect_said(RESTARTING, "dom1")
+    m.answers("dom2")
+    m.ready("dom1")
+    m.answers("dom1", "dom2")
     m.tell("dom1", "poweroff -f")
     m.expect_said(STAYS_DOWN, "dom1")
     m.answers("dom2")
