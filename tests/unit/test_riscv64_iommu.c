@@ -15,7 +15,6 @@
 #define arch_frame_of test_frame_of
 #define arch_frame_map test_frame_map
 #define arch_time_now test_time_now
-#define arch_host_irq test_host_irq
 #define irq_request test_irq_request
 #define timer_init test_timer_init
 #define timer_set test_timer_set
@@ -38,7 +37,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <arch/guest.h>
+
 #include "unit.h"
+
+int test_host_irq(const struct hv *hv, const struct fdt *host, uint32_t node, uint32_t i,
+                  uint32_t *irq, bool *edge);
+#define arch_host_irq test_host_irq
 
 static uint32_t reg_read32(uintptr_t a);
 static void reg_write32(uintptr_t a, uint32_t v);

@@ -217,12 +217,3 @@ int arch_host_irq_of(const struct hv *hv, const struct fdt *host, const struct f
     *edge = (in->cells[2] & 3) != 0;
     return 0;
 }
-
-int arch_host_irq(const struct hv *hv, const struct fdt *host, uint32_t node, uint32_t i,
-                  uint32_t *irq, bool *edge)
-{
-    struct fdt_interrupt in;
-    int rc = fdt_interrupt(host, (struct fdt_node){ node }, i, &in);
-
-    return rc ? rc : arch_host_irq_of(hv, host, &in, irq, edge);
-}

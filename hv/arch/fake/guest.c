@@ -98,15 +98,3 @@ int arch_host_irq_of(const struct hv *hv, const struct fdt *host, const struct f
     *edge = in->cells[1] != 0;
     return 0;
 }
-
-int arch_host_irq(const struct hv *hv, const struct fdt *host, uint32_t node, uint32_t i,
-                  uint32_t *irq, bool *edge)
-{
-    struct fdt_interrupt x;
-    int rc = fdt_interrupt(host, (struct fdt_node){ node }, i, &x);
-
-    if (rc != 0) {
-        return rc == -XEN_ENOENT ? rc : -XEN_EINVAL;
-    }
-    return arch_host_irq_of(hv, host, &x, irq, edge);
-}

@@ -182,15 +182,6 @@ int arch_host_irq_of(const struct hv *hv, const struct fdt *fdt, const struct fd
     return 0;
 }
 
-int arch_host_irq(const struct hv *hv, const struct fdt *fdt, uint32_t node, uint32_t i,
-                  uint32_t *irq, bool *edge)
-{
-    struct fdt_interrupt in;
-    int rc = fdt_interrupt(fdt, (struct fdt_node){ node }, i, &in);
-
-    return rc ? rc : arch_host_irq_of(hv, fdt, &in, irq, edge);
-}
-
 /* --- The device tree ----------------------------------------------------- */
 
 int intc_parent(const struct arch_host *host, const struct fdt *fdt, struct fdt_node node,
