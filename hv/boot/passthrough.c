@@ -214,7 +214,7 @@ static int irqs_read(const struct device *dev)
     for (uint32_t i = 0;; i++) {
         uint32_t irq;
         bool edge;
-        int rc = arch_host_irq(plan->hv, &plan->host, dev->host.off, i, &irq, &edge);
+        int rc = irq_of_node(plan->hv, &plan->host, dev->host, i, &irq, &edge);
         if (rc == -XEN_ENOENT) {
             return 0;
         }

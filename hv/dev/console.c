@@ -409,7 +409,7 @@ void console_start_input(struct hv *hv, const struct fdt *host)
     if (c->drv == NULL) {
         return;
     }
-    if (arch_host_irq(hv, host, c->node.off, 0, &irq, &edge) ||
+    if (irq_of_node(hv, host, c->node, 0, &irq, &edge) ||
         irq_request(hv, irq, edge ? IRQ_EDGE : IRQ_LEVEL, console_interrupt)) {
         log_warn(hv, "console: no interrupt, so no input");
         return;

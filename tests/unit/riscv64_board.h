@@ -21,7 +21,6 @@
 #define arch_irq_unmask rv_irq_unmask
 #define arch_irq_mask rv_irq_mask
 #define arch_cpu_kick rv_cpu_kick
-#define arch_host_irq rv_host_irq
 #define arch_host_irq_of rv_host_irq_of
 /* Answered below. */
 #define log_line test_log_line

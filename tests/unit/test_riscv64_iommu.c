@@ -37,13 +37,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <arch/guest.h>
+#include <loam/irq.h>
 
 #include "unit.h"
 
-int test_host_irq(const struct hv *hv, const struct fdt *host, uint32_t node, uint32_t i,
-                  uint32_t *irq, bool *edge);
-#define arch_host_irq test_host_irq
+static int test_irq_of_node(const struct hv *hv, const struct fdt *host, struct fdt_node node,
+                            uint32_t i, uint32_t *irq, bool *edge);
+#define irq_of_node test_irq_of_node
 
 static uint32_t reg_read32(uintptr_t a);
 static void reg_write32(uintptr_t a, uint32_t v);
@@ -335,8 +335,8 @@ mfn_t test_frame_of(const void *va) { return mfn((uintptr_t)va >> PAGE_SHIFT); }
 void *test_frame_map(mfn_t m) { return phys(m.n); }
 ns_t test_time_now(void) { return mock.now; }
 
-int test_host_irq(const struct hv *hv, const struct fdt *host, uint32_t node, uint32_t i,
-                  uint32_t *irq, bool *edge)
+static int test_irq_of_node(const struct hv *hv, const struct fdt *host, struct fdt_node node,
+                            uint32_t i, uint32_t *irq, bool *edge)
 {
     *irq = mock.irq + i;
     *edge = false;

@@ -86,25 +86,21 @@ TEST(interrupts_of_host_nodes)
     bool edge;
 
     REQUIRE(boot(BOARD_PLIC));
-    CHECK_EQ(arch_host_irq(&m.hv, &tree, fdt_find(&tree, "/serial@1").off, 0, &irq, &edge), 0);
+    CHECK_EQ(irq_of_node(&m.hv, &tree, fdt_find(&tree, "/serial@1"), 0, &irq, &edge), 0);
     CHECK(irq == UART_IRQ && !edge);
-    CHECK_EQ(arch_host_irq(&m.hv, &tree, fdt_find(&tree, "/serial@1").off, 1, &irq, &edge),
-             -XEN_ENOENT);
-    CHECK_EQ(arch_host_irq(&m.hv, &tree, fdt_find(&tree, "/serial@4").off, 0, &irq, &edge),
-             -XEN_EINVAL);
+    CHECK_EQ(irq_of_node(&m.hv, &tree, fdt_find(&tree, "/serial@1"), 1, &irq, &edge), -XEN_ENOENT);
+    CHECK_EQ(irq_of_node(&m.hv, &tree, fdt_find(&tree, "/serial@4"), 0, &irq, &edge), -XEN_EINVAL);
     m.host.intc_phandle = 77; /* another controller's */
-    CHECK_EQ(arch_host_irq(&m.hv, &tree, fdt_find(&tree, "/serial@1").off, 0, &irq, &edge),
-             -XEN_EINVAL);
+    CHECK_EQ(irq_of_node(&m.hv, &tree, fdt_find(&tree, "/serial@1"), 0, &irq, &edge), -XEN_EINVAL);
     REQUIRE(boot(BOARD_APLIC));
-    CHECK_EQ(arch_host_irq(&m.hv, &tree, fdt_find(&tree, "/serial@1").off, 0, &irq, &edge), 0);
+    CHECK_EQ(irq_of_node(&m.hv, &tree, fdt_find(&tree, "/serial@1"), 0, &irq, &edge), 0);
     CHECK(irq == UART_IRQ && !edge);
-    CHECK_EQ(arch_host_irq(&m.hv, &tree, fdt_find(&tree, "/serial@2").off, 0, &irq, &edge), 0);
+    CHECK_EQ(irq_of_node(&m.hv, &tree, fdt_find(&tree, "/serial@2"), 0, &irq, &edge), 0);
     CHECK(irq == 11 && edge);
-    CHECK_EQ(arch_host_irq(&m.hv, &tree, fdt_find(&tree, "/serial@3").off, 0, &irq, &edge), 0);
+    CHECK_EQ(irq_of_node(&m.hv, &tree, fdt_find(&tree, "/serial@3"), 0, &irq, &edge), 0);
     CHECK(irq == 12 && !edge);
-    CHECK_EQ(arch_host_irq(&m.hv, &tree, fdt_find(&tree, "/serial@4").off, 0, &irq, &edge),
-             -XEN_EINVAL);
-    CHECK_EQ(arch_host_irq(&m.hv, &tree, fdt_find(&tree, "/serial@5").off, 0, &irq, &edge),
+    CHECK_EQ(irq_of_node(&m.hv, &tree, fdt_find(&tree, "/serial@4"), 0, &irq, &edge), -XEN_EINVAL);
+    CHECK_EQ(irq_of_node(&m.hv, &tree, fdt_find(&tree, "/serial@5"), 0, &irq, &edge),
              -XEN_EINVAL); /* both edges */
     arch_irq_unmask(&m.hv, 12, false, &pcpu[0]); /* active low */
     CHECK_EQ(hw.sourcecfg[12], 7);
@@ -245,7 +241,7 @@ TEST(real_tree)
            m.host.nr_intc_regions);
     uint32_t irq;
     bool edge;
-    CHECK_EQ(arch_host_irq(&m.hv, &tree, fdt_stdout(&tree).off, 0, &irq, &edge), 0);
+    CHECK_EQ(irq_of_node(&m.hv, &tree, fdt_stdout(&tree), 0, &irq, &edge), 0);
     CHECK(irq == UART_IRQ && !edge);
     end();
 }

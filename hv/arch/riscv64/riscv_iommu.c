@@ -521,7 +521,7 @@ static void start_faults(struct riscv_iommu *x, const struct fdt *fdt, struct fd
         reg_write64(x->regs + REG_ICVEC, 0);
         uint32_t vector = (uint32_t)reg_read64(x->regs + REG_ICVEC) >> ICVEC_FIV_SHIFT & 0xf;
 
-        x->has_irq = arch_host_irq(hv, fdt, node.off, vector, &irq, &edge) == 0 &&
+        x->has_irq = irq_of_node(hv, fdt, node, vector, &irq, &edge) == 0 &&
                      irq_request(hv, irq, edge ? IRQ_EDGE : IRQ_LEVEL, faults_interrupt) == 0;
     }
     faults_look(&x->look, this_pcpu());

@@ -6,13 +6,33 @@
 #ifndef LOAM_IRQ_H
 #define LOAM_IRQ_H
 
+#include <arch/guest.h>
+#include <loam/fdt.h>
 #include <loam/types.h>
+#include <xen/errno.h>
 
 struct domain;
 struct hv;
 struct pcpu;
 
 enum irq_trigger { IRQ_LEVEL, IRQ_EDGE };
+
+/*
+ * The number of interrupt i of a node of the host's tree. Errors: -XEN_ENOENT no more, -XEN_EINVAL
+ * malformed, not the controller's, or none that a domain can have.
+ */
+static inline int __must_check irq_of_node(const struct hv *hv, const struct fdt *host,
+                                           struct fdt_node node, uint32_t i, uint32_t *irq,
+                                           bool *edge)
+{
+    struct fdt_interrupt in;
+    int rc = fdt_interrupt(host, node, i, &in);
+
+    if (rc != 0) {
+        return rc == -XEN_ENOENT ? rc : -XEN_EINVAL;
+    }
+    return arch_host_irq_of(hv, host, &in, irq, edge);
+}
 
 /* Errors: -XEN_ENOMEM. nr: interrupts of the host controller. */
 int __must_check irq_table_init(struct hv *hv, uint32_t nr);

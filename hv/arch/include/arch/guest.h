@@ -6,11 +6,11 @@
 #ifndef ARCH_GUEST_H
 #define ARCH_GUEST_H
 
-#include <loam/fdt.h>
 #include <loam/types.h>
-#include <xen/errno.h>
 
 struct domain;
+struct fdt;
+struct fdt_interrupt;
 struct fdt_writer;
 struct hv;
 struct vcpu;
@@ -68,18 +68,6 @@ uint32_t arch_guest_event_irq_cells(uint32_t cells[4]);
  */
 int __must_check arch_host_irq_of(const struct hv *hv, const struct fdt *host,
                                   const struct fdt_interrupt *in, uint32_t *irq, bool *edge);
-/* Interrupt i of a node of the host's tree. Errors: -XEN_ENOENT no more, -XEN_EINVAL. */
-static inline int __must_check arch_host_irq(const struct hv *hv, const struct fdt *host,
-                                             uint32_t node, uint32_t i, uint32_t *irq, bool *edge)
-{
-    struct fdt_interrupt in;
-    int rc = fdt_interrupt(host, (struct fdt_node){ node }, i, &in);
-
-    if (rc != 0) {
-        return rc == -XEN_ENOENT ? rc : -XEN_EINVAL;
-    }
-    return arch_host_irq_of(hv, host, &in, irq, edge);
-}
 
 /* Creates the interrupt controller of d at the layout's place, or at the host's for direct_map. */
 int __must_check arch_vintc_create(struct domain *d);
