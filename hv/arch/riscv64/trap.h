@@ -4,9 +4,9 @@
 #define RISCV64_TRAP_H
 
 #include <loam/types.h>
+#include <loam/vcpu.h>
 
-struct vcpu;
-struct vm_exit;
+#include "csr.h"
 
 /* Fills x->mmio from a guest page fault; false: the access is none that a device understands. */
 bool trap_decode_mmio(struct vcpu *v, struct vm_exit *x);
@@ -22,5 +22,16 @@ uint32_t trap_insn(struct vcpu *v);
  * it cannot be read (any more).
  */
 int __must_check insn_fetch(struct vcpu *v, uint32_t *insn);
+
+/* What v, current, read from a CSR by `insn` (Zicsr) was `value`: it goes on after that. */
+static inline void trap_csr_done(struct vcpu *v, uint32_t insn, uint64_t value)
+{
+    uint32_t rd = insn >> 7 & 31;
+
+    if (rd != 0) {
+        v->arch.x[rd] = value;
+    }
+    csr_write(sepc, csr_read(sepc) + 4);
+}
 
 #endif

@@ -32,6 +32,7 @@
 #include "irq.h"
 #include "lines.h"
 #include "mmio.h"
+#include "trap.h"
 #include "vaplic.h"
 #include "vimsic.h"
 #include "vintc.h"
@@ -305,7 +306,7 @@ static bool decode(const struct vcpu *v, uint32_t insn, struct vimsic_access *a)
 bool vintc_aia_csr(struct vcpu *v, uint32_t insn)
 {
     struct vimsic *f = &v->arch.vintc.aia->file;
-    uint32_t number = insn >> 20, rd = insn >> 7 & 31;
+    uint32_t number = insn >> 20;
     struct vimsic_access a;
     uint64_t old = 0;
     bool done = false;
@@ -319,10 +320,7 @@ bool vintc_aia_csr(struct vcpu *v, uint32_t insn)
         done = vimsic_ireg(f, csr_read(CSR_VSISELECT), a, &old);
     }
     if (done) {
-        if (rd != 0) {
-            v->arch.x[rd] = old;
-        }
-        csr_write(sepc, csr_read(sepc) + 4);
+        trap_csr_done(v, insn, old);
     }
     return done;
 }

@@ -23,6 +23,7 @@
 
 #include "csr.h"
 #include "host.h"
+#include "trap.h"
 #include "vpmu.h"
 
 /* Counter n is the CSR cycle + n, which kernels rely on; 1 would be time and is none. */
@@ -134,7 +135,7 @@ void vpmu_save(struct vcpu *v)
 
 __noinline bool vpmu_csr(struct vcpu *v, uint32_t insn)
 {
-    uint32_t counter = (insn >> 20) - CSR_CYCLE, rd = insn >> 7 & 31;
+    uint32_t counter = (insn >> 20) - CSR_CYCLE;
 
     /* SYSTEM; csrrs or csrrc of no bits, the forms that do not write (Unpriv. spec 6.1). */
     if ((insn & 0x7f) != 0x73 || (insn >> 13 & 1) == 0 || (insn >> 15 & 31) != 0 || counter > 31 ||
@@ -144,10 +145,7 @@ __noinline bool vpmu_csr(struct vcpu *v, uint32_t insn)
     if (!(csr_read(sstatus) & SSTATUS_SPP) && !(csr_read(scounteren) & BIT(counter))) {
         return false; /* the guest's own kernel keeps it from its programs */
     }
-    if (rd != 0) {
-        v->arch.x[rd] = counter_value(v, counter);
-    }
-    csr_write(sepc, csr_read(sepc) + 4);
+    trap_csr_done(v, insn, counter_value(v, counter));
     return true;
 }
 
