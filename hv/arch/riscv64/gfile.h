@@ -17,12 +17,12 @@ struct vimsic;
 
 /* The guest files of one hart. */
 struct gfiles {
-    struct spinlock lock; /* LOCK_RANK_VINTC */
+    struct spinlock lock;  /* LOCK_RANK_VINTC */
     struct pcpu *pcpu;
-    uintptr_t page; /* the hart's own file, mapped; guest file n is n pages further */
-    uint32_t ids; /* identities that its files have, at least VIMSIC_IDS */
-    uint64_t free; /* [lock] bit n: file n is nobody's, whatever it holds */
-    uint64_t leaving; /* atomic, cleared under lock: their owners have left this hart */
+    uintptr_t page;        /* the hart's own file, mapped; guest file n is n pages further */
+    uint32_t ids;          /* identities that its files have, at least VIMSIC_IDS */
+    uint64_t free;         /* [lock] bit n: file n is nobody's, whatever it holds */
+    uint64_t leaving;      /* atomic, cleared under lock: their owners have left this hart */
     struct vimsic *owner[GFILES_MAX]; /* [lock] */
 };
 
