@@ -41,6 +41,12 @@ def check_disk(m, name, content, path, mark):
         file.write(content)
 
 
+def interrupts(m, name):
+    """How many interrupts of its disk the guest has counted, on both of its vCPUs."""
+    line = m.command(name, "grep virtio0 /proc/interrupts")[0]
+    return sum(map(int, line.split()[1:3]))
+
+
 @pytest.mark.parametrize("arch", ["riscv64"])
 @pytest.mark.parametrize("settings", CONTROLLERS, ids=NAMES)
 def test_virtio_disk(machine, tmp_path, settings):
@@ -59,10 +65,9 @@ def test_virtio_disk(machine, tmp_path, settings):
         assert m.command("disk", "ls /sys/bus/pci/devices") == ["0000:00:01.0"]
         assert m.command("disk", f"cat {DISK}/vendor {DISK}/device") == ["0x1af4", "0x1042"]
         assert m.command("disk", "cat /sys/block/vda/size") == ["2048"]
-        m.command("disk", "grep -i virtio /proc/interrupts")
+        before = interrupts(m, "disk")
         check_disk(m, "disk", content, path, f"life-{life}")
-        irqs = "grep virtio0 /proc/interrupts | sed 's/^[^:]*: *//' | tr -s ' ' | cut -d' ' -f1,2"
-        assert sum(map(int, m.command("disk", irqs)[0].split())) > 10
+        assert interrupts(m, "disk") > before
         if life == 1:
             m.tell("disk", "reboot -f")
             m.expect_said(RESTARTING, "disk")
