@@ -22,9 +22,10 @@ generated := $(O)/include/gen/trace_events.h $(O)/include/gen/hypercalls.h
 $(O)/include/gen/trace_events.h: abi/tables/trace.tbl tools/gen/trace.awk
 	@mkdir -p $(@D)
 	$(Q)awk -f tools/gen/trace.awk $< > $@
-$(O)/include/gen/hypercalls.h: abi/tables/hypercall.tbl tools/gen/hypercall.awk
+hypercall-tables := $(addprefix abi/tables/,hypercall.tbl evtchn.tbl gnttab.tbl memory.tbl control.tbl)
+$(O)/include/gen/hypercalls.h: tools/gen/hypercall.awk $(hypercall-tables)
 	@mkdir -p $(@D)
-	$(Q)awk -f tools/gen/hypercall.awk $< > $@
+	$(Q)awk -f $^ > $@
 
 $(O)/hv/arch/%.o: hv/arch/%.c $(generated)
 	@mkdir -p $(@D)

@@ -4,7 +4,8 @@
  *
  * A domain is in hv->domains[] from domain_create() until its teardown's step
  * "unlink"; after the quiescent point that follows nobody can find it any
- * more, and the last reference frees it. docs/lifetimes.md has the table.
+ * more, and the last reference frees it with all that others reach through one:
+ * vCPUs, interrupt controller, tables of services. docs/lifetimes.md has the table.
  */
 #include <stdarg.h>
 
@@ -27,48 +28,61 @@
 #include "subsystems.h"
 
 static int teardown_vcpus_off(struct domain *d);
-static int teardown_unlink(struct domain *d);
-static int teardown_quiesce(struct domain *d);
 static int teardown_subsystems(struct domain *d);
-static int teardown_vcpus(struct domain *d);
 static int teardown_ram(struct domain *d);
 static int teardown_p2m(struct domain *d);
+static int teardown_unlink(struct domain *d);
+static int teardown_quiesce(struct domain *d);
+static int teardown_retire(struct domain *d);
 
 /* Each step returns 0 or -XEN_EAGAIN; d->teardown_step is the cursor. */
 static int (*const teardown_steps[])(struct domain *d) = {
-    teardown_vcpus_off,  /* no vCPU runs, none is in some CPU's hardware */
-    teardown_unlink,     /* not found by domid any more; its timers and interrupts stop */
-    teardown_subsystems, /* devices, host interrupts */
-    teardown_quiesce,    /* no CPU still uses what it found before */
-    teardown_vcpus,      /* vCPUs freed */
+    teardown_vcpus_off,  /* no vCPU runs, none is in some CPU's hardware; its map is closed */
+    teardown_subsystems, /* devices, host interrupts, what it shares with other domains */
     teardown_ram,        /* RAM back to the allocator, block by block */
     teardown_p2m,        /* page tables freed */
+    teardown_unlink,     /* not found by domid any more */
+    teardown_quiesce,    /* no CPU still uses what it found before */
+    teardown_retire,     /* vCPUs leave their scheduler */
 };
 
 static int domain_check_config(const struct domain_config *c)
 {
     if (c->vcpus_max == 0 || c->vcpus_max > DOMAIN_VCPUS_MAX ||
-        strnlen(c->name, DOMAIN_NAME_MAX) == DOMAIN_NAME_MAX || c->name[0] == '\0') {
+        strnlen(c->name, DOMAIN_NAME_MAX) == DOMAIN_NAME_MAX || c->name[0] == '\0' ||
+        c->id >= HV_DOMAINS_MAX) {
         return -XEN_EINVAL;
     }
     return 0;
 }
 
+/* The place for a new domain: the wanted one, or the next free one after the last given. */
+static int domid_find(const struct hv *hv, const struct domain_config *c, uint16_t *out)
+{
+    if (c->control || c->id != 0) {
+        *out = c->control ? 0 : c->id;
+        return hv->domains[*out] == NULL ? 0 : -XEN_EEXIST;
+    }
+    for (uint32_t i = 0; i < HV_DOMAINS_MAX - 1; i++) {
+        uint32_t id = 1 + (hv->last_domid + i) % (HV_DOMAINS_MAX - 1);
+
+        if (hv->domains[id] == NULL) {
+            *out = (uint16_t)id;
+            return 0;
+        }
+    }
+    return -XEN_ENOSPC;
+}
+
 static int domain_link(struct hv *hv, struct domain *d)
 {
-    int rc = -XEN_ENOSPC;
-
     spin_lock(&hv->lock);
-    /* Domid 0 is the control domain's. */
-    for (uint32_t id = 1; id < HV_DOMAINS_MAX; id++) {
-        if (hv->domains[id] == NULL) {
-            d->id = (uint16_t)id;
-            /* Readers without the lock see a complete domain. Partner: domain_lookup(). */
-            atomic_store_release(&hv->domains[id], d);
-            list_push_back(&hv->domain_list, &d->link);
-            rc = 0;
-            break;
-        }
+    int rc = domid_find(hv, &d->config, &d->id);
+    if (rc == 0) {
+        hv->last_domid = d->config.id == 0 ? d->id : hv->last_domid;
+        /* Readers without the lock see a complete domain. Partner: domain_lookup(). */
+        atomic_store_release(&hv->domains[d->id], d);
+        list_push_back(&hv->domain_list, &d->link);
     }
     spin_unlock(&hv->lock);
     return rc;
@@ -99,6 +113,8 @@ int domain_create(struct hv *hv, const struct domain_config *config, struct doma
     d->hv = hv;
     d->config = *config;
     d->who = config->enhanced ? HC_WHO_ENHANCED : 0;
+    d->who |= config->control ? HC_WHO_CONTROL : 0;
+    d->pause_count = 1;
     d->pool = config->pool != NULL ? config->pool : cpupool_default(hv);
     d->state = DOMAIN_BUILDING;
     d->refs = 1;
@@ -117,14 +133,22 @@ int domain_create(struct hv *hv, const struct domain_config *config, struct doma
     if (rc != 0) {
         goto out_p2m;
     }
-    rc = domain_link(hv, d);
+    rc = subsystems_init(d);
     if (rc != 0) {
         goto out_arch;
+    }
+    rc = domain_link(hv, d);
+    if (rc != 0) {
+        goto out_subsystems;
     }
     d->bytes = this_pcpu()->mem_bytes - before;
     *out = d;
     return 0;
 
+out_subsystems:
+    while (subsystems_close(d) != 0) {
+    }
+    subsystems_free(d);
 out_arch:
     arch_domain_fini(d);
 out_p2m:
@@ -139,30 +163,54 @@ out_free:
 
 void domain_start(struct domain *d)
 {
-    spin_lock(&d->lock);
-    d->state = DOMAIN_RUNNING;
-    spin_unlock(&d->lock);
     /* vCPU 0 starts when the domain does, the others by CPU_ON / hart_start. */
     vcpu_unpause(d->vcpus[0], VCPU_PAUSE_OFFLINE);
-    domain_unpause(d);
+    BUG_ON(domain_unpause(d) != 0);
+}
+
+static void vcpus_pause(struct domain *d, uint32_t reason)
+{
+    struct vcpu *v;
+
+    for_each_vcpu(d, v, i) {
+        vcpu_pause(v, reason);
+    }
+}
+
+static void vcpus_unpause(struct domain *d, uint32_t reason)
+{
+    struct vcpu *v;
+
+    for_each_vcpu(d, v, i) {
+        vcpu_unpause(v, reason);
+    }
 }
 
 void domain_pause(struct domain *d)
 {
-    struct vcpu *v;
-
-    for_each_vcpu(d, v, i) {
-        vcpu_pause(v, VCPU_PAUSE_DOMAIN);
+    spin_lock(&d->lock);
+    if (d->pause_count++ == 0) {
+        vcpus_pause(d, VCPU_PAUSE_DOMAIN);
     }
+    spin_unlock(&d->lock);
 }
 
-void domain_unpause(struct domain *d)
+int domain_unpause(struct domain *d)
 {
-    struct vcpu *v;
+    int rc = -XEN_EINVAL;
 
-    for_each_vcpu(d, v, i) {
-        vcpu_unpause(v, VCPU_PAUSE_DOMAIN);
+    spin_lock(&d->lock);
+    if (d->pause_count != 0) {
+        rc = 0;
+        if (--d->pause_count == 0) {
+            if (d->state == DOMAIN_BUILDING) {
+                d->state = DOMAIN_RUNNING;
+            }
+            vcpus_unpause(d, VCPU_PAUSE_DOMAIN);
+        }
     }
+    spin_unlock(&d->lock);
+    return rc;
 }
 
 void domain_shutdown(struct domain *d, enum domain_shutdown_reason reason)
@@ -179,8 +227,23 @@ void domain_shutdown(struct domain *d, enum domain_shutdown_reason reason)
     }
     trace_add(&this_pcpu()->trace, TRACE_DOMAIN, (uint32_t)d->id << 16, DOMAIN_SHUTDOWN,
               (uint64_t)reason);
-    domain_pause(d);
-    plan_domain_stopped(d);
+    vcpus_pause(d, VCPU_PAUSE_SHUTDOWN);
+    if (d->plan != NULL) {
+        plan_domain_stopped(d);
+    }
+}
+
+void domain_resume(struct domain *d)
+{
+    spin_lock(&d->lock);
+    bool stopped = d->state == DOMAIN_SHUTDOWN;
+    if (stopped) {
+        d->state = DOMAIN_RUNNING;
+    }
+    spin_unlock(&d->lock);
+    if (stopped) {
+        vcpus_unpause(d, VCPU_PAUSE_SHUTDOWN);
+    }
 }
 
 void domain_crash(struct domain *d, const char *fmt, ...)
@@ -203,29 +266,31 @@ static int teardown_vcpus_off(struct domain *d)
     spin_lock(&d->lock);
     d->state = DOMAIN_DYING;
     spin_unlock(&d->lock);
-    domain_pause(d);
+    vcpus_pause(d, VCPU_PAUSE_DYING);
     for_each_vcpu(d, v, i) {
         if (!vcpu_is_off_cpu(v)) {
             rc = -XEN_EAGAIN;
         }
     }
-    return rc;
-}
-
-static int teardown_unlink(struct domain *d)
-{
-    struct vcpu *v;
-
-    for_each_vcpu(d, v, i) {
-        timer_stop(&v->wake);
+    if (rc == 0) {
+        p2m_close(d);
     }
-    domain_unlink(d);
-    return 0;
+    return rc;
 }
 
 static int teardown_subsystems(struct domain *d)
 {
-    subsystems_fini(d);
+    struct vcpu *v;
+
+    for_each_vcpu(d, v, i) {
+        vcpu_stop(v);
+    }
+    return subsystems_close(d);
+}
+
+static int teardown_unlink(struct domain *d)
+{
+    domain_unlink(d);
     return 0;
 }
 
@@ -249,43 +314,49 @@ static int teardown_quiesce(struct domain *d)
     return 0;
 }
 
-static int teardown_vcpus(struct domain *d)
+static int teardown_retire(struct domain *d)
 {
     struct vcpu *v;
 
     for_each_vcpu(d, v, i) {
-        vcpu_destroy(v);
+        vcpu_retire(v);
     }
     return 0;
 }
 
-void domain_free_ram(struct domain *d, mfn_t m, uint64_t pages)
+/* Gives back what is d's from m on, within one block, at most `pages`; returns how many. */
+static uint64_t free_ram_block(struct domain *d, mfn_t m, uint64_t pages)
 {
     struct hv *hv = d->hv;
+    struct frame *f = frame_lookup(hv, m);
+
+    if (f == NULL || f->state != FRAME_GUEST || f->owner != d) {
+        return 0;
+    }
+    uint64_t rest = frame_mfn(hv, f).n + (UINT64_C(1) << f->order) - m.n;
+    uint32_t order = ilog2(MIN(rest, pages));
+    bool claimed = f->flags & FRAME_FLAG_CLAIMED;
+
+    frame_unassign(hv, m, order);
+    if (!claimed) {
+        frame_free(hv, m, order);
+    }
+    return UINT64_C(1) << order;
+}
+
+void domain_free_ram(struct domain *d, mfn_t m, uint64_t pages)
+{
+    uint64_t freed = 0;
 
     for (uint64_t done = 0; done < pages;) {
-        struct frame *f = frame_lookup(hv, mfn_add(m, done));
+        uint64_t nr = free_ram_block(d, mfn_add(m, done), pages - done);
 
-        if (f == NULL || f->state != FRAME_GUEST || f->owner != d) {
-            done++;
-            continue;
-        }
-        mfn_t at = mfn_add(m, done), head = frame_mfn(hv, f);
-        uint32_t order = f->order;
-
-        if (f->flags & FRAME_FLAG_CLAIMED) {
-            bool whole = mfn_eq(at, head) && (UINT64_C(1) << order) <= pages - done;
-
-            order = whole ? order : 0;
-            frame_unassign(hv, at, order);
-            done += UINT64_C(1) << order;
-        } else {
-            /* A block is given back whole, also when this is only a part of it. */
-            frame_unassign(hv, head, order);
-            frame_free(hv, head, order);
-            done = head.n + (UINT64_C(1) << order) - m.n;
-        }
+        freed += nr;
+        done += MAX(nr, UINT64_C(1));
     }
+    spin_lock(&d->lock);
+    d->pages -= MIN(freed, d->pages);
+    spin_unlock(&d->lock);
 }
 
 static int teardown_ram(struct domain *d)
@@ -301,8 +372,10 @@ static int teardown_ram(struct domain *d)
             return 0;
         }
         d->p2m.teardown = gfn_add(d->p2m.teardown, pages);
-        if (type == P2M_RAM_RW || type == P2M_RAM_RO) {
+        if (p2m_type_is_ram(type)) {
             domain_free_ram(d, m, pages);
+        } else if (p2m_type_has_ref(type)) {
+            frame_put(d->hv, m); /* mapped page by page */
         }
     }
     return -XEN_EAGAIN;
@@ -326,9 +399,34 @@ int domain_destroy(struct domain *d)
             return -XEN_EAGAIN;
         }
     }
-    arch_domain_fini(d);
     domain_put(d);
     return 0;
+}
+
+static int reaper_step(struct job *j)
+{
+    return domain_destroy(container_of(j, struct domain, reaper));
+}
+
+static void reaper_done(struct job *j, int rc) {}
+
+int domain_kill(struct domain *d)
+{
+    uint32_t idle = 0;
+
+    /* One caller at a time; the others come again, and find no such domain in the end. */
+    if (!atomic_compare_exchange(&d->teardown_busy, &idle, 1)) {
+        return -XEN_EAGAIN;
+    }
+    int rc = domain_destroy(d);
+    if (rc == -XEN_EAGAIN && teardown_steps[d->teardown_step] == teardown_quiesce) {
+        /* From here on nobody finds it: nobody else comes to this point, busy stays set. */
+        d->reaper = (struct job){ .step = reaper_step, .done = reaper_done };
+        job_start(d->hv, &d->reaper);
+        return 0;
+    }
+    atomic_store_release(&d->teardown_busy, 0);
+    return rc;
 }
 
 void domain_get(struct domain *d)
@@ -354,7 +452,13 @@ void domain_put(struct domain *d)
 {
     if (atomic_fetch_sub(&d->refs, 1) == 1) {
         struct hv *hv = d->hv;
+        struct vcpu *v;
 
+        subsystems_free(d);
+        for_each_vcpu(d, v, i) {
+            vcpu_destroy(v);
+        }
+        arch_domain_fini(d);
         mem_free(hv, d->vcpus, d->config.vcpus_max * sizeof(d->vcpus[0]));
         mem_free(hv, d, sizeof(*d));
     }

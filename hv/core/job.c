@@ -20,6 +20,7 @@ static void job_timer_due(struct timer *t, struct pcpu *p) { pcpu_raise(p, PCPU_
 void hv_init(struct hv *hv)
 {
     hv->lock = SPINLOCK_INIT(LOCK_RANK_HV);
+    hv->refusals.lock = SPINLOCK_INIT(LOCK_RANK_REFUSALS);
     list_init(&hv->domain_list);
     list_init(&hv->jobs);
     timer_init(&hv->job_timer, job_timer_due);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The services a domain has, in the order they are set up; taken apart in the
- * reverse order. A service keeps its state in d->sub[its index].
+ * reverse order. A service keeps its state in d->sub[its index] or in a member of its own.
  */
 #include "subsystems.h"
 
@@ -10,20 +10,68 @@
 #include <loam/irq.h>
 #include <loam/vpci.h>
 #include <loam/vuart.h>
+#include <xen/errno.h>
+
+static int vuart_close(struct domain *d)
+{
+    vuart_destroy(d);
+    return 0;
+}
 
 /* Interrupts of passed-through devices: assigned by boot/passthrough.c, all taken back here. */
-static void irq_domain_fini(struct domain *d) { irq_release_domain(d); }
+static int irq_close(struct domain *d)
+{
+    irq_release_domain(d);
+    return 0;
+}
+
+static int iommu_close(struct domain *d)
+{
+    iommu_detach_all(d);
+    return 0;
+}
+
+static int vpci_close(struct domain *d)
+{
+    vpci_destroy(d);
+    return 0;
+}
 
 static const struct subsystem subsystems[] = {
-    { "vuart", vuart_destroy },
-    { "irq", irq_domain_fini },
-    { "iommu", iommu_detach_all },
-    { "vpci", vpci_destroy },
+    { "vuart", NULL, vuart_close, NULL },
+    { "irq", NULL, irq_close, NULL },
+    { "iommu", NULL, iommu_close, NULL },
+    { "vpci", NULL, vpci_close, NULL },
 };
 
-void subsystems_fini(struct domain *d)
+int subsystems_init(struct domain *d)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(subsystems); i++) {
+        int rc = subsystems[i].init != NULL ? subsystems[i].init(d) : 0;
+
+        if (rc != 0) {
+            subsystems_free(d);
+            return rc;
+        }
+    }
+    return 0;
+}
+
+int subsystems_close(struct domain *d)
 {
     for (size_t i = ARRAY_SIZE(subsystems); i-- > 0;) {
-        subsystems[i].fini(d);
+        if (subsystems[i].close != NULL && subsystems[i].close(d) != 0) {
+            return -XEN_EAGAIN;
+        }
+    }
+    return 0;
+}
+
+void subsystems_free(struct domain *d)
+{
+    for (size_t i = ARRAY_SIZE(subsystems); i-- > 0;) {
+        if (subsystems[i].free != NULL) {
+            subsystems[i].free(d);
+        }
     }
 }

@@ -62,14 +62,19 @@ out_free:
     return rc;
 }
 
+void vcpu_stop(struct vcpu *v)
+{
+    timer_stop(&v->wake);
+    guest_unshare(v->domain, &v->waited_word);
+}
+
+void vcpu_retire(struct vcpu *v) { sched_vcpu_fini(v); }
+
 void vcpu_destroy(struct vcpu *v)
 {
     struct domain *d = v->domain;
 
     d->vcpus[v->id] = NULL;
-    timer_stop(&v->wake);
-    guest_unshare(d, &v->waited_word);
-    sched_vcpu_fini(v);
     arch_vcpu_fini(v);
     mem_free(d->hv, v, sizeof(*v));
 }
@@ -128,7 +133,7 @@ void vcpu_wake(struct vcpu *v)
 
 int vcpu_share_waited(struct vcpu *v, gpa_t at)
 {
-    int rc = guest_share(v->domain, at, &v->waited_word);
+    int rc = guest_share(v->domain, at, sizeof(uint64_t), &v->waited_word);
 
     if (rc == 0) {
         /* Of a running vCPU it does not change. */

@@ -14,12 +14,17 @@
  * - Free memory is `avail` frames; `total` is what was added and not claimed.
  *   Kept frames are in `total` only.
  *
+ * - refs and group_refs of a record are its own, whatever block it is in: they change by
+ *   frame_get() and frame_put() alone. A frame that is given back while refs is not 0
+ *   becomes a block of its own, an orphan, and is free when the last reference goes.
+ *
  * Blocks under 2 MiB are split off the upper end of a larger one, others off
  * the lower end, so that tables and objects gather and leave guests whole blocks.
  *
  * Next: mm/mem.c for small objects, mm/p2m.c for a user of single frames.
  */
 #include <arch/mmu.h>
+#include <loam/atomic.h>
 #include <loam/bitmap.h>
 #include <loam/bits.h>
 #include <loam/frame.h>
@@ -116,6 +121,19 @@ static bool range_is(struct frames *f, mfn_t m, uint64_t pages, uint32_t states)
     return true;
 }
 
+/* Makes a record a head like another one, or no head; its references stay. */
+static void set_head(struct frame *r, const struct frame *like)
+{
+    r->link = like->link;
+    r->state = like->state;
+    r->order = like->order;
+    r->node = like->node;
+    r->flags = like->flags;
+    r->slab = like->slab;
+}
+
+static void set_none(struct frame *r) { set_head(r, &(struct frame){ .state = FRAME_NONE }); }
+
 /* Cuts the block, not a free one, that m is in, so that one begins at m. */
 static void split_at(struct frames *f, mfn_t m)
 {
@@ -125,7 +143,7 @@ static void split_at(struct frames *f, mfn_t m)
         mfn_t upper = mfn_add(record_mfn(f, r), UINT64_C(1) << --r->order);
 
         ready_record(f, upper);
-        *record(f, upper) = *r;
+        set_head(record(f, upper), r);
         r = m.n >= upper.n ? record(f, upper) : r;
     }
 }
@@ -143,7 +161,7 @@ static void make_blocks(struct frames *f, mfn_t m, uint64_t pages, struct frame 
     for (mfn_t end = mfn_add(m, pages); m.n < end.n; m = block_end(f, record(f, m))) {
         ready_record(f, m);
         like.order = (uint8_t)block_order(m, end.n - m.n);
-        *record(f, m) = like;
+        set_head(record(f, m), &like);
     }
 }
 
@@ -154,7 +172,7 @@ static void forget_blocks(struct frames *f, mfn_t m, uint64_t pages)
         struct frame *r = record(f, at);
 
         at = block_end(f, r);
-        *r = (struct frame){ .state = FRAME_NONE };
+        set_none(r);
     }
 }
 
@@ -162,7 +180,7 @@ static void forget_blocks(struct frames *f, mfn_t m, uint64_t pages)
 static void insert_block(struct frames *f, mfn_t m, uint32_t order)
 {
     ready_record(f, m);
-    *record(f, m) = (struct frame){ .state = FRAME_FREE, .order = (uint8_t)order };
+    set_head(record(f, m), &(struct frame){ .state = FRAME_FREE, .order = (uint8_t)order });
     list_push_front(&f->free[order], &record(f, m)->link);
 }
 
@@ -199,6 +217,62 @@ static void free_range(struct frames *f, mfn_t m, uint64_t pages)
         free_block(f, m, order);
         m = mfn_add(m, UINT64_C(1) << order);
         pages -= UINT64_C(1) << order;
+    }
+}
+
+static uint32_t *group_refs(struct frames *f, mfn_t m)
+{
+    return &f->table[ALIGN_DOWN(m.n - f->base.n, FRAME_GROUP)].group_refs;
+}
+
+/* The first frame of the next group, at most `end`. */
+static mfn_t group_end(const struct frames *f, mfn_t m, mfn_t end)
+{
+    mfn_t next = mfn_add(f->base, ALIGN_DOWN(m.n - f->base.n, FRAME_GROUP) + FRAME_GROUP);
+
+    return next.n < end.n ? next : end;
+}
+
+static bool area_is_ready(const struct frames *f, mfn_t m)
+{
+    return bitmap_test(f->ready, area_of(f, m));
+}
+
+/* Frees frame m, in no block, or makes it an orphan if somebody holds it. */
+static void free_or_leave(struct frames *f, mfn_t m)
+{
+    struct frame *r = record(f, m);
+
+    set_head(r, &(struct frame){ .state = FRAME_ORPHAN });
+    /* "Given back" before looking for references. Partner: frame_put(). */
+    smp_mb();
+    if (atomic_load_relaxed(&r->refs) == 0) {
+        set_none(r);
+        free_range(f, m, 1);
+        return;
+    }
+    mem_unpoison(arch_frame_map(m), PAGE_SIZE);
+}
+
+/* Frees the range, which is in no block, but for the frames that somebody holds. */
+static void give_back(struct frames *f, mfn_t m, uint64_t pages)
+{
+    mfn_t from = m, end = mfn_add(m, pages);
+
+    for (mfn_t next; m.n < end.n; m = next) {
+        next = group_end(f, m, end);
+        if (!area_is_ready(f, m) || atomic_load_relaxed(group_refs(f, m)) == 0) {
+            continue;
+        }
+        if (m.n != from.n) {
+            free_range(f, from, m.n - from.n);
+        }
+        for (from = next; m.n < next.n; m.n++) {
+            free_or_leave(f, m);
+        }
+    }
+    if (from.n != end.n) {
+        free_range(f, from, end.n - from.n);
     }
 }
 
@@ -402,7 +476,7 @@ mfn_t frame_alloc_pages(struct hv *hv, uint64_t pages, uint32_t flags)
     spin_lock(&f->lock);
     mfn_t m = take_block(f, order);
     if (!mfn_is_none(m)) {
-        make_blocks(f, m, pages, (struct frame){ .state = FRAME_HV, .count = 1 });
+        make_blocks(f, m, pages, (struct frame){ .state = FRAME_HV });
         free_range(f, mfn_add(m, pages), (UINT64_C(1) << order) - pages);
     }
     spin_unlock(&f->lock);
@@ -433,7 +507,45 @@ void frame_free_pages(struct hv *hv, mfn_t m, uint64_t pages)
     BUG_ON(!range_is(f, m, pages, 1u << FRAME_HV));
     isolate(f, m, pages);
     forget_blocks(f, m, pages);
-    free_range(f, m, pages);
+    give_back(f, m, pages);
+    spin_unlock(&f->lock);
+}
+
+void frame_get(struct hv *hv, mfn_t m)
+{
+    struct frames *f = &hv->frames;
+
+    if (unlikely(!area_is_ready(f, m))) {
+        spin_lock(&f->lock);
+        ready_record(f, m);
+        spin_unlock(&f->lock);
+    }
+    /* The sum first: it is never less than what it sums up. */
+    atomic_fetch_add_relaxed(group_refs(f, m), 1);
+    atomic_fetch_add_relaxed(&record(f, m)->refs, 1);
+}
+
+void frame_put(struct hv *hv, mfn_t m)
+{
+    struct frames *f = &hv->frames;
+    struct frame *r = record(f, m);
+    uint32_t refs = atomic_fetch_sub(&r->refs, 1);
+
+    BUG_ON(refs == 0);
+    atomic_fetch_sub(group_refs(f, m), 1);
+    /* "Not held" before looking whether it was given back. Partner: free_or_leave(). */
+    if (likely(refs != 1 || atomic_load_relaxed(&r->state) != FRAME_ORPHAN)) {
+        return;
+    }
+    spin_lock(&f->lock);
+    if (r->state == FRAME_ORPHAN && atomic_load_relaxed(&r->refs) == 0) {
+        void *va = frame_map_local(hv, m);
+
+        mem_poison(va, PAGE_SIZE);
+        frame_unmap(hv, va);
+        set_none(r);
+        free_range(f, m, 1);
+    }
     spin_unlock(&f->lock);
 }
 
@@ -460,7 +572,6 @@ void frame_assign(struct hv *hv, mfn_t m, uint32_t order, struct domain *d)
         r->owner = d;
         r->type_count = 0;
         r->type = 0;
-        r->count = 1;
         r->state = FRAME_GUEST;
     }
     spin_unlock(&f->lock);
@@ -479,7 +590,6 @@ void frame_unassign(struct hv *hv, mfn_t m, uint32_t order)
         bool claimed = (r->flags & FRAME_FLAG_CLAIMED) != 0;
 
         r->owner = NULL;
-        r->count = claimed ? 0 : 1;
         r->state = claimed ? FRAME_RESERVED : FRAME_HV;
     }
     spin_unlock(&f->lock);

@@ -203,28 +203,41 @@ int guest_phys_clear(struct domain *d, gpa_t to, uint64_t size, bool clean)
     return 0;
 }
 
-int guest_share(struct domain *d, gpa_t at, struct guest_shared *s)
+int guest_share(struct domain *d, gpa_t at, size_t size, struct guest_shared *s)
 {
-    uint64_t run = sizeof(uint64_t);
+    uint64_t run = size;
 
-    if (!IS_ALIGNED(at.a, sizeof(uint64_t))) {
+    if (!IS_ALIGNED(at.a | size, 8) || size > PAGE_SIZE - (at.a & ~PAGE_MASK)) {
         return -XEN_EINVAL;
     }
     spin_lock(&d->p2m.lock);
-    uint64_t *word = (uint64_t *)(void *)ram_at(d, at, true, &run);
+    char *bytes = ram_at(d, at, true, &run);
+    if (bytes != NULL) {
+        frame_get(d->hv, frame_of(d->hv, bytes));
+    }
     spin_unlock(&d->p2m.lock);
-    if (word == NULL) {
+    if (bytes == NULL) {
         return -XEN_EFAULT;
     }
     guest_unshare(d, s);
-    s->word = word;
+    s->at = bytes;
     return 0;
+}
+
+void guest_share_frame(struct domain *d, mfn_t m, struct guest_shared *s)
+{
+    frame_get(d->hv, m);
+    guest_unshare(d, s);
+    s->at = frame_map_local(d->hv, m);
 }
 
 void guest_unshare(struct domain *d, struct guest_shared *s)
 {
     if (guest_is_shared(s)) {
-        frame_unmap(d->hv, s->word);
-        s->word = NULL;
+        mfn_t m = frame_of(d->hv, s->at);
+
+        frame_unmap(d->hv, s->at);
+        s->at = NULL;
+        frame_put(d->hv, m);
     }
 }

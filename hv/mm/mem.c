@@ -96,7 +96,7 @@ static struct frame *find_slab(struct hv *hv, uint32_t class)
 
     /* The mapping stays as long as the slab. */
     mem_poison(frame_map_local(hv, m), PAGE_SIZE);
-    slab->slab.size_class = (uint16_t) class;
+    slab->slab.size_class = class & 15;
     list_push_front(partial, &slab->link);
     return slab;
 }
@@ -118,9 +118,9 @@ static void *take_object(struct hv *hv, struct frame *slab, size_t size)
         index = (uint16_t)(slab->slab.free_list - 1);
         p = slab_base(hv, slab) + (size_t)index * class_size[class];
         mem_unpoison(p, size);
-        slab->slab.free_list = *(uint16_t *)(void *)p;
+        slab->slab.free_list = *(uint16_t *)(void *)p & 0x1ffu;
     } else {
-        index = slab->slab.fresh++;
+        index = (uint16_t)slab->slab.fresh++;
         p = slab_base(hv, slab) + (size_t)index * class_size[class];
         mem_unpoison(p, size);
     }
@@ -139,8 +139,8 @@ static void put_object(struct hv *hv, struct frame *slab, char *p)
     if (slab->slab.used-- == objects_per_slab(class)) {
         list_push_front(&hv->mem->partial[class], &slab->link);
     }
-    *(uint16_t *)(void *)p = slab->slab.free_list;
-    slab->slab.free_list = (uint16_t)(index + 1);
+    *(uint16_t *)(void *)p = (uint16_t)slab->slab.free_list;
+    slab->slab.free_list = (index + 1u) & 0x1ff;
     mem_poison(p, class_size[class]);
     if (slab->slab.used == 0) {
         list_remove(&slab->link);

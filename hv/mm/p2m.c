@@ -15,7 +15,7 @@
  *   invalid, published and flushed in between (break before make).
  * - A table is published before an entry points to it, and freed only after a
  *   flush of what it covered.
- * - No table but the root is empty.
+ * - A table that p2m_unmap_page() left empty stays until it is in the way.
  * - p2m.found is what the tables say, or empty: it is emptied before an entry
  *   becomes invalid.
  *
@@ -319,7 +319,16 @@ int p2m_map(struct domain *d, gfn_t g, mfn_t m, uint64_t pages, enum p2m_type ty
         return -XEN_EINVAL;
     }
     spin_lock(&d->p2m.lock);
+    if (d->p2m.closed) {
+        spin_unlock(&d->p2m.lock);
+        return -XEN_ESRCH;
+    }
     int rc = map_prepare(d, fmt, g, m, pages);
+    if (rc == -XEN_EEXIST) {
+        /* Perhaps only empty tables are in the way. */
+        prune_and_flush(d, fmt, g, pages);
+        rc = map_prepare(d, fmt, g, m, pages);
+    }
     if (rc != 0) {
         prune_and_flush(d, fmt, g, pages);
         spin_unlock(&d->p2m.lock);
@@ -412,17 +421,12 @@ static void clear_leaves(struct domain *d, const struct stage2_format *fmt, gfn_
     }
 }
 
-int p2m_unmap(struct domain *d, gfn_t g, uint64_t pages)
+static int unmap_locked(struct domain *d, const struct stage2_format *fmt, gfn_t g, uint64_t pages)
 {
-    const struct stage2_format *fmt = d->p2m.format;
     struct list spare;
     int rc = 0;
 
-    if (!range_is_valid(fmt, g, pages)) {
-        return -XEN_EINVAL;
-    }
     list_init(&spare);
-    spin_lock(&d->p2m.lock);
     uint32_t needs = split_needs(d, fmt, g) + split_needs(d, fmt, gfn_add(g, pages));
 
     for (; needs != 0 && rc == 0; needs--) {
@@ -443,8 +447,147 @@ int p2m_unmap(struct domain *d, gfn_t g, uint64_t pages)
         prune_and_flush(d, fmt, g, pages);
     }
     free_tables(d, &spare);
+    return rc;
+}
+
+int p2m_unmap(struct domain *d, gfn_t g, uint64_t pages)
+{
+    const struct stage2_format *fmt = d->p2m.format;
+
+    if (!range_is_valid(fmt, g, pages)) {
+        return -XEN_EINVAL;
+    }
+    spin_lock(&d->p2m.lock);
+    int rc = unmap_locked(d, fmt, g, pages);
     spin_unlock(&d->p2m.lock);
     return rc;
+}
+
+/* Takes the valid entry of one page, or the page out of a block, out of the map. */
+static int unmap_one_locked(struct domain *d, const struct stage2_format *fmt, gfn_t g,
+                            const struct walk *w)
+{
+    if (w->level != 0) {
+        return unmap_locked(d, fmt, g, 1);
+    }
+    if (g.n - d->p2m.found.gfn.n < d->p2m.found.pages) {
+        d->p2m.found.pages = 0;
+    }
+    entry_set(d, w, 0);
+    arch_stage2_publish();
+    flush(d, g, 1);
+    return 0;
+}
+
+/* What a mapping of one page was gives back what it held. Locks: none is held. */
+static void release_page(struct domain *d, mfn_t m, enum p2m_type type)
+{
+    if (p2m_type_has_ref(type)) {
+        frame_put(d->hv, m);
+    } else if (p2m_type_is_ram(type) && !d->config.direct_map) {
+        domain_free_ram(d, m, 1);
+    }
+}
+
+/* What the entry that w stands at maps g to. */
+static mfn_t mfn_at(const struct stage2_format *fmt, const struct walk *w, gfn_t g)
+{
+    return mfn_add(arch_stage2_mfn(w->pte), g.n & (level_pages(fmt, w->level) - 1));
+}
+
+static int map_page_locked(struct domain *d, gfn_t g, mfn_t m, enum p2m_type type, mfn_t *old,
+                           enum p2m_type *old_type)
+{
+    const struct stage2_format *fmt = d->p2m.format;
+    struct walk w;
+    int rc = 0;
+
+    if (d->p2m.closed) {
+        return -XEN_ESRCH;
+    }
+    walk_to(d, fmt, g, 0, &w);
+    if (is_leaf(w.pte, w.level)) {
+        *old_type = arch_stage2_type(w.pte);
+        *old = mfn_at(fmt, &w, g);
+        rc = *old_type == P2M_MMIO_DIRECT ? -XEN_EBUSY : unmap_one_locked(d, fmt, g, &w);
+    }
+    if (rc != 0) {
+        *old_type = P2M_INVALID;
+        return rc;
+    }
+    if (w.level != 0) {
+        /* After a split all tables are there: what was mapped is out, or nothing was. */
+        rc = walk_make(d, fmt, g, 0, &w);
+        if (rc != 0) {
+            arch_stage2_publish(); /* of the tables that were made before memory ran out */
+            return rc;
+        }
+    }
+    entry_set(d, &w, arch_stage2_leaf(d->hv, 0, m, type));
+    arch_stage2_publish();
+    d->p2m.max_gfn = MAX(d->p2m.max_gfn, g.n + 1);
+    return 0;
+}
+
+int p2m_map_page(struct domain *d, gfn_t g, mfn_t m, enum p2m_type type)
+{
+    enum p2m_type old_type = P2M_INVALID;
+    mfn_t old = MFN_NONE;
+
+    if (!range_is_valid(d->p2m.format, g, 1)) {
+        return -XEN_EINVAL;
+    }
+    spin_lock(&d->p2m.lock);
+    int rc = map_page_locked(d, g, m, type, &old, &old_type);
+    spin_unlock(&d->p2m.lock);
+    if (old_type != P2M_INVALID) {
+        release_page(d, old, old_type);
+    }
+    return rc;
+}
+
+int p2m_unmap_page(struct domain *d, gfn_t g, mfn_t m, uint32_t want)
+{
+    const struct stage2_format *fmt = d->p2m.format;
+    enum p2m_type type = P2M_INVALID;
+    mfn_t old = MFN_NONE;
+    int rc = -XEN_ENOENT;
+    struct walk w;
+
+    spin_lock(&d->p2m.lock);
+    if (!d->p2m.closed && range_is_valid(fmt, g, 1)) {
+        walk_to(d, fmt, g, 0, &w);
+        type = is_leaf(w.pte, w.level) ? arch_stage2_type(w.pte) : P2M_INVALID;
+        old = mfn_at(fmt, &w, g);
+        if ((want & 1u << type) != 0 && type != P2M_INVALID &&
+            (mfn_is_none(m) || mfn_eq(m, old))) {
+            rc = unmap_one_locked(d, fmt, g, &w);
+        }
+    }
+    spin_unlock(&d->p2m.lock);
+    if (rc == 0) {
+        release_page(d, old, type);
+    }
+    return rc;
+}
+
+mfn_t p2m_get_frame(struct domain *d, gfn_t g, uint32_t want, enum p2m_type *type)
+{
+    enum p2m_type t = P2M_INVALID;
+
+    spin_lock(&d->p2m.lock);
+    mfn_t m = p2m_lookup_locked(d, g, &t, NULL);
+    if (!mfn_is_none(m) && (want & 1u << t) == 0) {
+        m = MFN_NONE;
+    }
+    if (!mfn_is_none(m)) {
+        frame_get(d->hv, m);
+    }
+    spin_unlock(&d->p2m.lock);
+    if (type != NULL) {
+        *type = t;
+    }
+    return m;
 }
 
 /* Walks to the block that g is in; false: nothing is mapped there. */
@@ -453,7 +596,7 @@ static bool find_block(struct domain *d, gfn_t g, struct p2m_block *b)
     const struct stage2_format *fmt = d->p2m.format;
     struct walk w;
 
-    if (!range_is_valid(fmt, g, 1)) {
+    if (d->p2m.closed || !range_is_valid(fmt, g, 1)) {
         return false;
     }
     walk_to(d, fmt, g, 0, &w);
@@ -588,6 +731,14 @@ static bool teardown_one(struct domain *d, const struct stage2_format *fmt, uint
     entry_set(d, &parent, 0);
     table_free(d, w.table);
     return true;
+}
+
+void p2m_close(struct domain *d)
+{
+    spin_lock(&d->p2m.lock);
+    d->p2m.closed = true;
+    d->p2m.found.pages = 0;
+    spin_unlock(&d->p2m.lock);
 }
 
 int p2m_teardown(struct domain *d)

@@ -137,20 +137,38 @@ static inline void dom_script(struct vcpu *v, struct fake_script *s, const struc
     v->arch.script = s;
 }
 
-/* v, which must be in its guest on CPU `cpu`, makes one hypercall; its result. */
-static inline int64_t dom_hypercall(struct world *w, uint32_t cpu, uint64_t number, uint64_t a0,
-                                    uint64_t a1, uint64_t a2)
+/*
+ * The vCPU that is in its guest on CPU `cpu` makes one hypercall, as often as it takes; its
+ * result. The other CPUs do what waits for them in between.
+ */
+static inline int64_t dom_hypercall5(struct world *w, uint32_t cpu, uint64_t number,
+                                     const uint64_t a[5])
 {
     struct vcpu *v = w->hv->pcpus[cpu]->current;
-    struct fake_step step = {
-        .exit = { .kind = VM_EXIT_HYPERCALL }, .set_regs = true, .reg = { a0, a1, a2, 0, 0, number }
-    };
+    struct fake_step step = { .exit = { .kind = VM_EXIT_HYPERCALL },
+                              .set_regs = true,
+                              .reg = { a[0], a[1], a[2], a[3], a[4], number } };
     struct fake_script s = { .steps = &step, .nr = 1 };
 
     v->arch.script = &s;
     dom_run(w, cpu, 1);
+    for (uint32_t i = 0; i < 10000 && v->arch.repeat; i++) {
+        for (uint32_t c = 0; c < w->hv->nr_pcpus; c++) {
+            if (c != cpu) {
+                dom_run(w, c, 0);
+            }
+        }
+        dom_run(w, cpu, 1);
+    }
+    CHECK(!v->arch.repeat);
     v->arch.script = NULL;
     return (int64_t)v->arch.reg[0];
+}
+
+static inline int64_t dom_hypercall(struct world *w, uint32_t cpu, uint64_t number, uint64_t a0,
+                                    uint64_t a1, uint64_t a2)
+{
+    return dom_hypercall5(w, cpu, number, (uint64_t[5]){ a0, a1, a2 });
 }
 
 #endif

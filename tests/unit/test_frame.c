@@ -32,7 +32,6 @@ TEST(alloc_gives_aligned_blocks_and_takes_them_back)
         CHECK(IS_ALIGNED(m.n, UINT64_C(1) << order));
         CHECK_EQ(w.hv->frames.avail, w.avail_base - (UINT64_C(1) << order));
         CHECK_EQ(frame_lookup(w.hv, m)->state, FRAME_HV);
-        CHECK_EQ(frame_lookup(w.hv, m)->count, 1u);
         frame_free(w.hv, m, order);
         CHECK_EQ(w.hv->frames.avail, w.avail_base);
     }
@@ -615,4 +614,72 @@ TEST(model)
     for (int i = 0; i < 5; i++) {
         model_run(seed + (uint64_t)i);
     }
+}
+
+/* --- References -------------------------------------------------------------------- */
+
+TEST(a_frame_that_is_held_is_not_handed_out)
+{
+    struct world w;
+
+    world_init(&w, 1, 16);
+    mfn_t block = frame_alloc(w.hv, 9, 0), held = mfn_add(block, 77);
+
+    frame_get(w.hv, held);
+    frame_get(w.hv, held);
+    frame_free(w.hv, block, 9);
+    CHECK_EQ(w.hv->frames.avail, w.avail_base - 1);
+    CHECK_EQ(frame_lookup(w.hv, held)->state, FRAME_ORPHAN);
+    memset(frame_map_local(w.hv, held), 0x5a, PAGE_SIZE);
+    frame_put(w.hv, held);
+    CHECK_EQ(w.hv->frames.avail, w.avail_base - 1);
+    frame_put(w.hv, held);
+    CHECK_EQ(w.hv->frames.avail, w.avail_base);
+    /* All of it has merged again. */
+    CHECK(mfn_eq(frame_alloc(w.hv, 9, 0), block));
+    frame_free(w.hv, block, 9);
+    world_fini(&w);
+}
+
+TEST(references_stay_with_their_frame_when_its_block_is_cut)
+{
+    static struct domain d;
+    struct world w;
+
+    world_init(&w, 1, 16);
+    mfn_t block = frame_alloc(w.hv, 9, 0);
+
+    for (uint64_t i = 0; i < 512; i += 73) {
+        frame_get(w.hv, mfn_add(block, i));
+    }
+    frame_assign(w.hv, block, 9, &d);
+    /* One by one, from both ends. */
+    for (uint64_t i = 0; i < 512; i++) {
+        mfn_t m = mfn_add(block, i % 2 != 0 ? 511 - i / 2 : i / 2);
+
+        frame_unassign(w.hv, m, 0);
+        frame_free(w.hv, m, 0);
+    }
+    CHECK_EQ(w.hv->frames.avail, w.avail_base - 8);
+    for (uint64_t i = 0; i < 512; i += 73) {
+        CHECK_EQ(frame_lookup(w.hv, mfn_add(block, i))->state, FRAME_ORPHAN);
+        frame_put(w.hv, mfn_add(block, i));
+    }
+    CHECK_EQ(w.hv->frames.avail, w.avail_base);
+    world_fini(&w);
+}
+
+TEST(a_reference_that_ends_first_changes_nothing)
+{
+    struct world w;
+
+    world_init(&w, 1, 16);
+    mfn_t m = frame_alloc(w.hv, 0, 0);
+
+    frame_get(w.hv, m);
+    frame_put(w.hv, m);
+    CHECK_EQ(frame_lookup(w.hv, m)->state, FRAME_HV);
+    frame_free(w.hv, m, 0);
+    CHECK_EQ(w.hv->frames.avail, w.avail_base);
+    world_fini(&w);
 }

@@ -134,20 +134,20 @@ TEST(a_shared_word)
     uint64_t x = 0;
 
     REQUIRE(begin(&g));
-    CHECK_EQ(guest_share(g.d, gpa(RAM + 4), &s), -XEN_EINVAL);
-    CHECK_EQ(guest_share(g.d, gpa(ROM), &s), -XEN_EFAULT);
-    CHECK_EQ(guest_share(g.d, gpa(DEVICE), &s), -XEN_EFAULT);
-    CHECK_EQ(guest_share(g.d, gpa(RAM_END), &s), -XEN_EFAULT);
-    CHECK_EQ(guest_share(g.d, gpa(UINT64_MAX - 7), &s), -XEN_EFAULT);
+    CHECK_EQ(guest_share(g.d, gpa(RAM + 4), 8, &s), -XEN_EINVAL);
+    CHECK_EQ(guest_share(g.d, gpa(ROM), 8, &s), -XEN_EFAULT);
+    CHECK_EQ(guest_share(g.d, gpa(DEVICE), 8, &s), -XEN_EFAULT);
+    CHECK_EQ(guest_share(g.d, gpa(RAM_END), 8, &s), -XEN_EFAULT);
+    CHECK_EQ(guest_share(g.d, gpa(UINT64_MAX - 7), 8, &s), -XEN_EFAULT);
     CHECK(!guest_is_shared(&s));
-    CHECK_EQ(guest_share(g.d, gpa(RAM_END - 8), &s), 0);
+    CHECK_EQ(guest_share(g.d, gpa(RAM_END - 8), 8, &s), 0);
     guest_shared_store(&s, 0x1122334455667788);
     CHECK(fake_guest_read(g.v, gpa(RAM_END - 8), &x, sizeof(x)));
     CHECK_EQ(x, 0x1122334455667788);
     /* What cannot be shared leaves the old place; another one takes over. */
-    CHECK_EQ(guest_share(g.d, gpa(ROM), &s), -XEN_EFAULT);
+    CHECK_EQ(guest_share(g.d, gpa(ROM), 8, &s), -XEN_EFAULT);
     CHECK(guest_is_shared(&s));
-    CHECK_EQ(guest_share(g.d, gpa(RAM), &s), 0);
+    CHECK_EQ(guest_share(g.d, gpa(RAM), 8, &s), 0);
     guest_shared_store(&s, 1);
     CHECK(fake_guest_read(g.v, gpa(RAM_END - 8), &x, sizeof(x)));
     CHECK_EQ(x, 0x1122334455667788);

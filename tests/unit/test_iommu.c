@@ -9,6 +9,7 @@
 struct model {
     struct iommu iommu;
     struct domain *owner[8]; /* by stream */
+    mfn_t ram; /* of the domain attached last */
     uint32_t attaches, detaches, flushes;
     int result; /* of the next attach */
 };
@@ -21,6 +22,7 @@ static int model_attach(struct iommu *x, uint32_t stream, struct domain *d)
     if (m->result == 0) {
         m->attaches++;
         m->owner[stream] = d;
+        m->ram = p2m_lookup_locked(d, gpa_to_gfn(gpa(DOM_RAM)), NULL, NULL);
     }
     return m->result;
 }
@@ -28,10 +30,9 @@ static int model_attach(struct iommu *x, uint32_t stream, struct domain *d)
 static void model_detach(struct iommu *x, uint32_t stream, struct domain *d)
 {
     struct model *m = container_of(x, struct model, iommu);
-    mfn_t ram = p2m_lookup_locked(d, gpa_to_gfn(gpa(DOM_RAM)), NULL, NULL);
 
     CHECK(m->owner[stream] == d);
-    CHECK(!mfn_is_none(ram) && frame_lookup(d->hv, ram)->owner == d); /* still its own */
+    CHECK(frame_lookup(d->hv, m->ram)->owner == d); /* still its own */
     m->owner[stream] = NULL;
     m->detaches++;
 }

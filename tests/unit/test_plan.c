@@ -6,7 +6,7 @@
 #include "board.h"
 
 /* One property of another kind or value than a good domain has, and what is said. */
-struct refusal {
+struct bad_node {
     const char *prop;
     enum { U32, U64, STRING, EMPTY, CELLS3 } kind;
     uint64_t value;
@@ -14,7 +14,7 @@ struct refusal {
     const char *message;
 };
 
-static void write_refusal(struct fdt_writer *w, const struct refusal *r)
+static void write_refusal(struct fdt_writer *w, const struct bad_node *r)
 {
     static const uint32_t cells[3] = { 1, 2, 3 };
     switch (r->kind) {
@@ -103,7 +103,7 @@ TEST_ALLOC(every_property)
 
 TEST(a_bad_property_costs_its_domain)
 {
-    static const struct refusal refusals[] = {
+    static const struct bad_node refusals[] = {
         { "memory", U64, 0, NULL, "memory: 0 KiB is no multiple of a page, 4 KiB" },
         { "memory", U64, 4098, NULL, "memory: 4098 KiB is no multiple of a page, 4 KiB" },
         { "memory", U64, 1ull << 40, NULL,
@@ -132,7 +132,7 @@ TEST(a_bad_property_costs_its_domain)
           "xen,static-mem: must be addresses and sizes of 2 and 2" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
-        const struct refusal *r = &refusals[i];
+        const struct bad_node *r = &refusals[i];
         struct board b;
         REQUIRE(board_begin(&b));
         fdt_write_begin_node(&b.w, "bad");

@@ -143,7 +143,7 @@ TEST(time_spent_waiting)
     struct pcpu *p = t.hv->pcpus[0];
     struct vcpu *a = add(&t, 0), *b = add(&t, 1);
 
-    b->waited_word.word = &seen;
+    b->waited_word.at = &seen;
     fake_machine->now += NS_PER_S; /* they may not run yet */
     fake_unpause(a, VCPU_PAUSE_DOMAIN);
     CHECK(pick(p) == a);
@@ -168,7 +168,7 @@ TEST(time_spent_waiting)
     CHECK(pick(p) == b);
     CHECK_EQ(seen, 4 * NS_PER_MS);
     CHECK_EQ(sched_runtime(a), 4 * NS_PER_MS + NS_PER_S);
-    b->waited_word.word = NULL;
+    b->waited_word.at = NULL;
     fake_pause(a, VCPU_PAUSE_DOMAIN);
     fake_pause(b, VCPU_PAUSE_DOMAIN);
     CHECK(pick(p) == NULL);

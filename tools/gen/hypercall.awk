@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: MIT
-# hypercall.tbl -> three lists for X macros: handlers, rows, hypercalls.
+# The tables of hypercalls -> lists for X macros: headers, handlers, rows, hypercalls.
+#   include header                        which declares the structs that rows name
 #   call NR name mask                     mask: bits of argument 0 that name the operation
 #   OP name struct dir arg who handler    dir: in, out, inout or -; arg: register with the address
 /^#/ || NF == 0 { next }
+$1 == "include" {
+    includes = includes sprintf("#include <%s>\n", $2)
+    next
+}
 $1 == "call" {
     name = $3
     calls = calls sprintf("HC_CALL(%s, %s, %s)\n", $2, name, $4)
@@ -12,7 +17,7 @@ $1 == "call" {
 }
 {
     if (NF != 7) {
-        printf "hypercall.tbl:%d: 7 fields wanted, %d found\n", NR, NF > "/dev/stderr"
+        printf "%s:%d: 7 fields wanted, %d found\n", FILENAME, FNR, NF > "/dev/stderr"
         exit 1
     }
     size = $3 == "-" ? "0" : "sizeof(struct " $3 ")"
@@ -22,6 +27,7 @@ $1 == "call" {
         protos = protos sprintf("HC_HANDLER(%s)\n", $7)
 }
 END {
+    printf "#ifdef HC_INCLUDES\n%s#endif\n", includes
     printf "#ifdef HC_HANDLER\n%s#endif\n", protos
     printf "#ifdef HC_ROW\n%sHC_ROWS_END\n#endif\n", rows
     printf "#ifdef HC_CALL\n%s#endif\n", calls

@@ -53,3 +53,6 @@ uint32_t arch_features(void)
     /* Firmware calls by SMC are handled. */
     return BIT(XENFEAT_ARM_SMCCC_supported);
 }
+
+/* The preferred return address of an HVC is the instruction after it (DDI 0487 D1.3.3). */
+void arch_hc_repeat(struct vcpu *v) { sysreg_write(elr_el2, sysreg_read(elr_el2) - 4); }

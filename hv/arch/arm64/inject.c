@@ -127,7 +127,7 @@ void arch_inject_access_fault(struct vcpu *v, const struct vm_exit *x)
     mfn_t m = p2m_lookup(v->domain, gpa_to_gfn(x->mmio.addr), &type, NULL);
 
     /* Mapped after all: it was being changed (break before make). The access is made again. */
-    if (!mfn_is_none(m) && (type != P2M_RAM_RO || !(x->info & ISS_WNR))) {
+    if (!mfn_is_none(m) && (!p2m_type_is_readonly(type) || !(x->info & ISS_WNR))) {
         return;
     }
     inject_data_abort(v, x->info);

@@ -34,7 +34,7 @@
 #define PTE_XN BIT(54)
 #define PTE_ADDR BITS(47, 12)
 #define PTE_TYPE_SHIFT 55
-#define PTE_TYPE_MASK UINT64_C(7)
+#define PTE_TYPE_MASK UINT64_C(15)
 
 /* MemAttr[3:0]: device nGnRE; normal write-back inner and outer; the latter with FEAT_S2FWB. */
 #define MEMATTR_DEVICE (UINT64_C(0x1) << 2)
@@ -106,7 +106,8 @@ uint64_t arch_stage2_leaf(const struct hv *hv, uint32_t level, mfn_t m, uint32_t
         return pte | MEMATTR_DEVICE | PTE_S2AP_RW | PTE_XN;
     }
     pte |= host_of(hv)->has_fwb ? MEMATTR_NORMAL_FWB : MEMATTR_NORMAL;
-    return pte | PTE_SH_INNER | (type == P2M_RAM_RO ? PTE_S2AP_RO : PTE_S2AP_RW);
+    pte |= p2m_type_is_ram(type) ? 0 : PTE_XN;
+    return pte | PTE_SH_INNER | (p2m_type_is_readonly(type) ? PTE_S2AP_RO : PTE_S2AP_RW);
 }
 
 uint64_t arch_stage2_table(mfn_t m)

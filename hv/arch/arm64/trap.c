@@ -200,7 +200,7 @@ static bool is_mapped_now(struct vcpu *v, gpa_t addr, bool write)
     enum p2m_type type;
     mfn_t m = p2m_lookup(v->domain, gpa_to_gfn(addr), &type, NULL);
 
-    return !mfn_is_none(m) && (type != P2M_RAM_RO || !write);
+    return !mfn_is_none(m) && (!p2m_type_is_readonly(type) || !write);
 }
 
 static bool is_write(uint64_t esr)

@@ -91,6 +91,13 @@ static bool step(struct vcpu *v, bool *same)
 {
     struct fake_script *s = v->arch.script;
 
+    if (v->arch.repeat) {
+        struct vm_exit again = { .kind = VM_EXIT_HYPERCALL };
+
+        v->arch.repeat = false;
+        *same = vcpu_exit(v, &again);
+        return true;
+    }
     if (s != NULL && s->after != NULL) {
         s->after(v);
         s->after = NULL;

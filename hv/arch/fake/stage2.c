@@ -27,7 +27,7 @@
 #define PTE_VALID 1u
 #define PTE_TABLE 2u
 #define PTE_TYPE_SHIFT 2
-#define PTE_TYPE_MASK 7u
+#define PTE_TYPE_MASK 15u
 #define TABLE_MAX (16 * PAGE_SIZE) /* what is cleared in larger pieces is no table */
 
 const struct stage2_format *arch_stage2_format(const struct hv *hv)
@@ -247,7 +247,7 @@ static void *translate(struct vcpu *v, gpa_t a, bool write)
         (!mapped || now.type != hit->type || now.mfn.n - now.gfn.n != hit->mfn.n - hit->gfn.n)) {
         fake_violation("a stale translation is used: a flush is missing");
     }
-    if (!mapped || (write && now.type == P2M_RAM_RO)) {
+    if (!mapped || (write && p2m_type_is_readonly(now.type))) {
         return NULL;
     }
     if (hit == NULL) {

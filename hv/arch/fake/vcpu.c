@@ -114,6 +114,8 @@ void arch_inject_access_fault(struct vcpu *v, const struct vm_exit *x)
 
 void arch_inject_undefined(struct vcpu *v) { v->arch.injected |= FAKE_INJECT_UNDEFINED; }
 
+void arch_hc_repeat(struct vcpu *v) { v->arch.repeat = true; }
+
 const char *arch_capabilities(void) { return "xen-3.0-fake "; }
 uint32_t arch_features(void) { return 0; }
 

@@ -70,6 +70,9 @@ int arch_guest_translate(struct vcpu *v, uint64_t addr, bool write, gpa_t *out)
     return walk(v, atp, addr, write, out);
 }
 
+/* arch_exit_ecall() stepped over the ecall, which has no compressed form. */
+void arch_hc_repeat(struct vcpu *v) { csr_write(sepc, csr_read(sepc) - 4); }
+
 const char *arch_capabilities(void) { return "xen-3.0-riscv64 "; }
 
 uint32_t arch_features(void) { return 0; }

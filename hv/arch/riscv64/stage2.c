@@ -41,7 +41,19 @@
 /* Invalidating more pages than this one by one costs more than the whole VMID. */
 #define FLUSH_PAGES_MAX 64
 
-_Static_assert(P2M_TYPES_MAX <= PTE_TYPE_MASK + 1, "two bits are software's");
+/*
+ * Two bits of an entry are software's, and two more tell types apart: a guest executes its own
+ * RAM alone, and may not write what is read-only.
+ */
+static const struct {
+    uint8_t code;
+    bool exec;
+} types[P2M_TYPES_MAX] = {
+    [P2M_RAM_RW] = { 1, true },      [P2M_RAM_RO] = { 2, true },
+    [P2M_SHARED] = { 0, false },     [P2M_FOREIGN_RW] = { 1, false },
+    [P2M_FOREIGN_RO] = { 1, false }, [P2M_GRANT_RW] = { 2, false },
+    [P2M_GRANT_RO] = { 2, false },   [P2M_MMIO_DIRECT] = { 3, false },
+};
 
 void stage2_init(struct hv *hv)
 {
@@ -77,11 +89,11 @@ const struct stage2_format *arch_stage2_format(const struct hv *hv)
 
 const struct stage2_format *arch_stage2_choose(const struct hv *hv, const char *mmu_type)
 {
-    static const char *const types[GUEST_MODES] = { "riscv,sv39", "riscv,sv48", "riscv,sv57" };
+    static const char *const names[GUEST_MODES] = { "riscv,sv39", "riscv,sv48", "riscv,sv57" };
     const struct stage2_format *modes = arch_host_const(hv)->s2;
 
     for (uint32_t i = 0; i < GUEST_MODES; i++) {
-        if (strcmp(mmu_type, types[i]) == 0) {
+        if (strcmp(mmu_type, names[i]) == 0) {
             return modes[i].levels != 0 ? &modes[i] : NULL;
         }
     }
@@ -90,10 +102,10 @@ const struct stage2_format *arch_stage2_choose(const struct hv *hv, const char *
 
 uint64_t arch_stage2_leaf(const struct hv *hv, uint32_t level, mfn_t m, uint32_t type)
 {
-    uint64_t pte = m.n << PTE_PPN_SHIFT | (uint64_t)type << PTE_TYPE_SHIFT | PTE_V | PTE_R | PTE_U |
-                   PTE_A | PTE_D;
+    uint64_t pte = m.n << PTE_PPN_SHIFT | (uint64_t)types[type].code << PTE_TYPE_SHIFT | PTE_V |
+                   PTE_R | PTE_U | PTE_A | PTE_D;
 
-    return pte | (type == P2M_RAM_RO ? 0 : PTE_W) | (type == P2M_MMIO_DIRECT ? 0 : PTE_X);
+    return pte | (p2m_type_is_readonly(type) ? 0 : PTE_W) | (types[type].exec ? PTE_X : 0);
 }
 
 uint64_t arch_stage2_table(mfn_t m) { return m.n << PTE_PPN_SHIFT | PTE_V; }
@@ -109,7 +121,18 @@ mfn_t arch_stage2_mfn(uint64_t pte) { return mfn((pte & PTE_PPN) >> PTE_PPN_SHIF
 
 uint32_t arch_stage2_type(uint64_t pte)
 {
-    return pte & PTE_V ? (uint32_t)(pte >> PTE_TYPE_SHIFT & PTE_TYPE_MASK) : P2M_INVALID;
+    uint64_t code = pte >> PTE_TYPE_SHIFT & PTE_TYPE_MASK;
+
+    if (!(pte & PTE_V)) {
+        return P2M_INVALID;
+    }
+    for (uint32_t t = P2M_INVALID + 1; t < P2M_TYPES_MAX; t++) {
+        if (types[t].code == code && types[t].exec == !!(pte & PTE_X) &&
+            p2m_type_is_readonly(t) == !(pte & PTE_W)) {
+            return t;
+        }
+    }
+    return P2M_INVALID;
 }
 
 void arch_stage2_set(uint64_t *slot, uint64_t pte) { atomic_store_relaxed(slot, pte); }

@@ -57,7 +57,7 @@ _Static_assert(PMU_HARDWARE == (1u << COUNTER_CYCLE | 1u << COUNTER_INSTRET), "s
     for (uint32_t left_ = (set), i; left_ != 0 && (i = ctz64(left_), true); left_ &= left_ - 1)
 
 static struct sbi_ret answer(uint64_t value) { return (struct sbi_ret){ .value = value }; }
-static struct sbi_ret refuse(int64_t error) { return (struct sbi_ret){ .error = error }; }
+static struct sbi_ret sbi_refuse(int64_t error) { return (struct sbi_ret){ .error = error }; }
 
 /* --- Counters ----------------------------------------------------------------- */
 
@@ -182,7 +182,7 @@ static struct sbi_ret num_counters(struct vcpu *v, const uint64_t *arg)
 static struct sbi_ret get_info(struct vcpu *v, const uint64_t *arg)
 {
     if (arg[0] >= PMU_COUNTERS || (BIT(arg[0]) & valid_counters(v)) == 0) {
-        return refuse(SBI_ERR_INVALID_PARAM);
+        return sbi_refuse(SBI_ERR_INVALID_PARAM);
     }
     return answer(is_firmware(arg[0]) ? INFO_FIRMWARE : INFO_WIDTH_64 | (CSR_CYCLE + arg[0]));
 }
@@ -210,10 +210,10 @@ static struct sbi_ret config_matching(struct vcpu *v, const uint64_t *arg)
     uint64_t flags = arg[2], event = arg[3];
 
     if (set == 0 || flags & ~CONFIG_FLAGS) {
-        return refuse(SBI_ERR_INVALID_PARAM);
+        return sbi_refuse(SBI_ERR_INVALID_PARAM);
     }
     if (arg[4] != 0) { /* event_data, of which these events have none */
-        return refuse(SBI_ERR_NOT_SUPPORTED);
+        return sbi_refuse(SBI_ERR_NOT_SUPPORTED);
     }
     if (flags & CONFIG_SKIP_MATCH) {
         set &= -set; /* the first, also if it has an event already */
@@ -234,7 +234,7 @@ static struct sbi_ret config_matching(struct vcpu *v, const uint64_t *arg)
         }
         return answer(i);
     }
-    return refuse(SBI_ERR_NOT_SUPPORTED);
+    return sbi_refuse(SBI_ERR_NOT_SUPPORTED);
 }
 
 /*
@@ -248,15 +248,15 @@ static struct sbi_ret counter_start(struct vcpu *v, const uint64_t *arg)
     uint64_t flags = arg[2];
 
     if (set == 0 || flags & ~START_STOP_FLAGS) {
-        return refuse(SBI_ERR_INVALID_PARAM);
+        return sbi_refuse(SBI_ERR_INVALID_PARAM);
     }
     if (flags & START_INIT_SNAPSHOT) {
-        return refuse(SBI_ERR_NO_SHMEM);
+        return sbi_refuse(SBI_ERR_NO_SHMEM);
     }
     for_each_counter(set, i)
     {
         if (pmu->event[i] == 0) {
-            return refuse(SBI_ERR_INVALID_PARAM); /* nothing to count */
+            return sbi_refuse(SBI_ERR_INVALID_PARAM); /* nothing to count */
         }
     }
     uint32_t started = set & pmu->running;
@@ -268,7 +268,7 @@ static struct sbi_ret counter_start(struct vcpu *v, const uint64_t *arg)
         }
         start(v, n);
     }
-    return started == 0 ? answer(0) : refuse(SBI_ERR_ALREADY_STARTED);
+    return started == 0 ? answer(0) : sbi_refuse(SBI_ERR_ALREADY_STARTED);
 }
 
 static struct sbi_ret counter_stop(struct vcpu *v, const uint64_t *arg)
@@ -278,22 +278,22 @@ static struct sbi_ret counter_stop(struct vcpu *v, const uint64_t *arg)
     uint64_t flags = arg[2];
 
     if (set == 0 || flags & ~START_STOP_FLAGS) {
-        return refuse(SBI_ERR_INVALID_PARAM);
+        return sbi_refuse(SBI_ERR_INVALID_PARAM);
     }
     if (flags & STOP_TAKE_SNAPSHOT) {
-        return refuse(SBI_ERR_NO_SHMEM);
+        return sbi_refuse(SBI_ERR_NO_SHMEM);
     }
     uint32_t stopped = set & ~pmu->running;
 
     for_each_counter(set & ~stopped, i) { stop(v, i); }
     for_each_counter(flags & STOP_RESET ? set : 0, n) { pmu->event[n] = 0; }
-    return stopped == 0 ? answer(0) : refuse(SBI_ERR_ALREADY_STOPPED);
+    return stopped == 0 ? answer(0) : sbi_refuse(SBI_ERR_ALREADY_STOPPED);
 }
 
 static struct sbi_ret fw_read(struct vcpu *v, const uint64_t *arg)
 {
     if (!is_firmware(arg[0])) {
-        return refuse(SBI_ERR_INVALID_PARAM);
+        return sbi_refuse(SBI_ERR_INVALID_PARAM);
     }
     return answer(counter_value(v, (uint32_t)arg[0]));
 }
@@ -301,7 +301,7 @@ static struct sbi_ret fw_read(struct vcpu *v, const uint64_t *arg)
 /* For harts of 32 bits. */
 static struct sbi_ret fw_read_hi(struct vcpu *v, const uint64_t *arg)
 {
-    return is_firmware(arg[0]) ? answer(0) : refuse(SBI_ERR_INVALID_PARAM);
+    return is_firmware(arg[0]) ? answer(0) : sbi_refuse(SBI_ERR_INVALID_PARAM);
 }
 
 struct sbi_ret vpmu_call(struct vcpu *v, uint64_t fn, const uint64_t *arg)

@@ -8,6 +8,7 @@
 #define LOAM_DOMAIN_H
 
 #include <arch/impl/regs.h>
+#include <loam/job.h>
 #include <loam/list.h>
 #include <loam/lock.h>
 #include <loam/mmio.h>
@@ -21,7 +22,7 @@ struct vcpu;
 
 #define DOMAIN_NAME_MAX 32
 #define DOMAIN_VCPUS_MAX 128
-#define DOMAIN_SUBSYSTEMS_MAX 4
+#define DOMAIN_SUBSYSTEMS_MAX 8
 
 /* SHUTDOWN_* of the Xen ABI (public sched.h). */
 enum domain_shutdown_reason {
@@ -35,7 +36,7 @@ enum domain_shutdown_reason {
 
 enum domain_state {
     DOMAIN_BUILDING, /* not started yet */
-    DOMAIN_RUNNING,
+    DOMAIN_RUNNING,  /* also while it is paused */
     DOMAIN_SHUTDOWN, /* stopped with shutdown_reason; memory still there */
     DOMAIN_DYING,    /* being taken apart */
 };
@@ -49,6 +50,8 @@ struct domain_config {
     struct cpupool *pool;   /* NULL: the default pool */
     const char *mmu_type;   /* of guest page tables, NULL: the usual one. Borrowed */
     uint32_t sve_bits;      /* vector length shown to the guest, 0: none */
+    uint16_t id;            /* wanted domid, 0: any */
+    bool control;           /* the control domain: domid 0, may use every hypercall */
     bool enhanced;          /* gets the Xen interfaces (/hypervisor node, hypercalls) */
     bool direct_map;        /* guest-physical = machine addresses */
 };
@@ -61,6 +64,8 @@ struct domain {
     uint8_t shutdown_reason;     /* [lock] */
     uint32_t refs;               /* atomic */
     uint32_t who;                /* enum hc_who: which hypercalls it may use, constant */
+    uint32_t pause_count;        /* [lock] who paused it; 1 until it is started */
+    uint32_t teardown_busy;      /* atomic: some CPU is at a step of domain_destroy() */
     struct spinlock lock;        /* LOCK_RANK_DOMAIN */
     struct list_node link;       /* [hv->lock] in hv->domain_list */
     struct vcpu **vcpus;         /* vcpus_max entries, constant after creation */
@@ -70,7 +75,8 @@ struct domain {
     struct cpupool *pool;
     void *sub[DOMAIN_SUBSYSTEMS_MAX]; /* one per row of core/subsystems.c */
     struct plan_domain *plan;    /* boot-time domain: how to build it again */
-    uint32_t teardown_step;      /* cursor of domain_destroy() */
+    uint32_t teardown_step;      /* [teardown_busy] cursor of domain_destroy() */
+    struct job reaper;           /* the end of domain_kill() */
     gpa_t vcpu_shared;           /* guest_layout.vcpu_shared_size of RAM per vCPU, 0: none */
     uint64_t bytes;              /* hypervisor memory it takes, without its vCPUs and page tables */
     uint64_t vcpu_bytes;         /* the same of its vCPUs together */
@@ -82,9 +88,10 @@ struct domain {
         if (((v) = (d)->vcpus[i]) != NULL)
 
 /*
- * Creates a domain without memory and vCPUs, paused, one reference returned in *out.
+ * Creates a domain without memory and vCPUs, paused once, one reference returned in *out.
+ * A domid is used again only when all others were meanwhile.
  * Locks: hv->lock. Errors: -XEN_EINVAL a bad config value, -XEN_ENOMEM,
- * -XEN_ENOSPC no free domid.
+ * -XEN_ENOSPC no free domid, -XEN_EEXIST the wanted one is taken.
  */
 int __must_check domain_create(struct hv *hv, const struct domain_config *config,
                                struct domain **out);
@@ -102,19 +109,34 @@ void domain_shutdown(struct domain *d, enum domain_shutdown_reason reason);
 /* A guest did what cannot go on: says why on the console, then SHUTDOWN_CRASH. */
 void domain_crash(struct domain *d, const char *fmt, ...) __printf(2, 3);
 
+/* The opposite, for a domain whose kernel goes on from there (SHUTDOWN_SUSPEND). */
+void domain_resume(struct domain *d);
+
 /*
- * Takes d apart in steps: vCPUs off their CPUs, subsystems, memory, tables;
- * then drops the creator's reference. Returns 0 when done, -XEN_EAGAIN to be
- * called again (later: other CPUs may have to act first).
+ * Takes d apart in steps: vCPUs off their CPUs, subsystems, memory, tables, its
+ * place in the table of domains; then drops the creator's reference. Returns 0 when done,
+ * -XEN_EAGAIN to be called again (later: other CPUs may have to act first). What others
+ * may reach while they hold a reference is freed with the last one.
  */
 int domain_destroy(struct domain *d);
 
+/*
+ * The same for a toolstack, which knows d by its domid only: returns 0 as soon as the domid
+ * is free, and a job does the rest. Context: the caller holds a reference.
+ */
+int domain_kill(struct domain *d);
+
+/*
+ * Each pause needs its unpause. The first unpause starts a domain whose vCPU 0
+ * is on. Locks: d->lock. Errors of unpause: -XEN_EINVAL it is not paused.
+ */
 void domain_pause(struct domain *d);
-void domain_unpause(struct domain *d);
+int domain_unpause(struct domain *d);
 
 /*
  * Gives [m, m + pages), RAM of d, back: to the allocator, or to the reserve it
- * was claimed from (static memory). Frames that are d's no more are skipped.
+ * was claimed from (static memory). Frames that are d's no more are skipped. They are
+ * mapped nowhere in d any more, but to others, who hold references. Locks: d->lock, frames.
  */
 void domain_free_ram(struct domain *d, mfn_t m, uint64_t pages);
 

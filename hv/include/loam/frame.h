@@ -33,6 +33,7 @@ enum frame_state {
     FRAME_GUEST, /* RAM of a domain */
     FRAME_RESERVED, /* claimed: modules, static memory */
     FRAME_KEPT, /* free, but only for a claim */
+    FRAME_ORPHAN, /* one frame, given back while somebody held a reference to it */
 };
 
 /* One per machine frame; 32 bytes. */
@@ -45,21 +46,23 @@ struct frame {
             uint32_t type;
         };
     };
-    uint32_t count; /* references; 0 when free */
+    uint32_t refs; /* atomic: references to this very frame (frame_get()), not of a head only */
     uint8_t state; /* enum frame_state */
     uint8_t order; /* of the block whose head this is */
     uint8_t node; /* NUMA node */
     uint8_t flags; /* FRAME_FLAG_* */
-    union {
-        uint64_t spare;
-        struct { /* FRAME_HV: a slab (mm/mem.c) */
-            uint16_t used; /* objects handed out */
-            uint16_t fresh; /* objects that were handed out at least once */
-            uint16_t free_list; /* index + 1 of the first returned object */
-            uint16_t size_class;
-        } slab;
-    };
+    uint32_t group_refs; /* atomic: of a group's first record: the sum of its refs */
+    struct { /* FRAME_HV: a slab (mm/mem.c) */
+        uint32_t used : 9; /* objects handed out */
+        uint32_t fresh : 9; /* objects that were handed out at least once */
+        uint32_t free_list : 9; /* index + 1 of the first returned object */
+        uint32_t size_class : 4;
+    } slab;
 };
+
+/* So many frames, by their place in the table, share a count of references: who gives a range
+ * back looks at one number for each group, as a rule 0. */
+#define FRAME_GROUP 64
 
 #define FRAME_FLAG_CLAIMED 1 /* taken by frames_claim() */
 
@@ -142,11 +145,21 @@ void frame_free_pages(struct hv *hv, mfn_t m, uint64_t pages);
 
 /*
  * Makes 2^order frames, allocated or claimed, RAM of d / hypervisor memory (a
- * claimed one: reserved) again. They may be part of what was allocated. Costs the
+ * claimed one: reserved) again. Who still holds a reference
+ * to one keeps it. They may be part of what was allocated. Costs the
  * same for each order. Locks: frames. Frames in another state panic.
  */
 void frame_assign(struct hv *hv, mfn_t m, uint32_t order, struct domain *d);
 void frame_unassign(struct hv *hv, mfn_t m, uint32_t order);
+
+/*
+ * References to single frames, of a domain's RAM or of the hypervisor, beside the owner's:
+ * while there is one the frame is not handed out again, even if its owner gives it back or dies.
+ * frame_get: something holds the frame meanwhile (a mapping under its p2m.lock, another
+ * reference). frame_put: frees it if it was given back and this was the last. Locks of put: frames.
+ */
+void frame_get(struct hv *hv, mfn_t m);
+void frame_put(struct hv *hv, mfn_t m);
 
 /*
  * The head's record of the block that m is in; NULL when m was never handed

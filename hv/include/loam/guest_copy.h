@@ -38,28 +38,47 @@ int __must_check guest_phys_write(struct domain *d, gpa_t to, const void *buf, s
 int __must_check guest_phys_clear(struct domain *d, gpa_t to, uint64_t size, bool clean);
 
 /*
- * A 64-bit word of a guest's RAM that the hypervisor writes while the guest runs.
- * Opaque outside of this header and mm/guest_copy.c.
+ * Bytes of one page that a guest and the hypervisor read and write at the same time: of the
+ * guest's RAM, or of a frame that the hypervisor shares (P2M_SHARED). Opaque outside of
+ * this header and mm/guest_copy.c: only the accessors below touch the bytes, each
+ * access whole, and what was read is a copy that the guest cannot change any more.
  */
 struct guest_shared {
-    uint64_t *word; /* NULL: none */
+    void *at; /* NULL: none */
 };
 
 /*
- * Begins to share the word at `at`, in place of what *s shared before.
- * guest_unshare() ends it, before RAM of d is given back: a vCPU's words end
- * with the vCPU. Locks: p2m of d. Errors: -XEN_EFAULT it is not in RAM that
- * the guest may write, -XEN_EINVAL it is not aligned; *s is as before then.
+ * Begins to share `size` bytes, a multiple of 8, of one page at `at`, in place of what *s shared
+ * before. The frame stays until guest_unshare(), also when the guest gives the page back.
+ * Locks: p2m of d, frames. Errors: -XEN_EFAULT it is not in RAM that the guest may write,
+ * -XEN_EINVAL it is not aligned to 8 bytes, or crosses pages; *s is as before then.
  */
-int __must_check guest_share(struct domain *d, gpa_t at, struct guest_shared *s);
+int __must_check guest_share(struct domain *d, gpa_t at, size_t size, struct guest_shared *s);
+/* The same for a frame of the hypervisor, whose owner keeps it until guest_unshare(). */
+void guest_share_frame(struct domain *d, mfn_t m, struct guest_shared *s);
 void guest_unshare(struct domain *d, struct guest_shared *s);
 
-static inline bool guest_is_shared(const struct guest_shared *s) { return s->word != NULL; }
+static inline bool guest_is_shared(const struct guest_shared *s) { return s->at != NULL; }
+
+static inline uint64_t *guest_shared_word(const struct guest_shared *s, size_t offset)
+{
+    return (uint64_t *)((char *)s->at + offset);
+}
+
+static inline uint32_t *guest_shared_half(const struct guest_shared *s, size_t offset)
+{
+    return (uint32_t *)((char *)s->at + offset);
+}
+
+static inline uint8_t *guest_shared_byte(const struct guest_shared *s, size_t offset)
+{
+    return (uint8_t *)s->at + offset;
+}
 
 /* The guest sees the old value or the new one. */
 static inline void guest_shared_store(const struct guest_shared *s, uint64_t value)
 {
-    __atomic_store_n(s->word, value, __ATOMIC_RELAXED);
+    __atomic_store_n(guest_shared_word(s, 0), value, __ATOMIC_RELAXED);
 }
 
 #endif

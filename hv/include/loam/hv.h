@@ -11,6 +11,7 @@
 #include <loam/frame.h>
 #include <loam/list.h>
 #include <loam/lock.h>
+#include <loam/refusal.h>
 #include <loam/timer.h>
 #include <loam/types.h>
 #include <loam/vmid.h>
@@ -38,6 +39,7 @@ struct hv {
 
     /* Domains by id; entries change under lock, are read without (see domain_lookup). */
     struct domain *domains[HV_DOMAINS_MAX];
+    uint16_t last_domid;     /* [lock] given last */
     struct list domain_list; /* [lock] in order of creation */
 
     struct frames frames;        /* machine memory (mm/frame.c) */
@@ -53,6 +55,11 @@ struct hv {
     struct domain *quiescing;    /* [lock] the domain whose teardown waits for a quiescent point */
     uint32_t quiesce_pending;    /* CPUs that have yet to pass one */
     struct timer job_timer;      /* lets busy CPUs do steps of jobs */
+    struct {
+        struct spinlock lock; /* LOCK_RANK_REFUSALS */
+        uint64_t count;       /* [lock] refused hypercalls since boot */
+        struct refusal ring[REFUSALS_KEPT]; /* [lock] the last ones, by number */
+    } refusals; /* core/refusal.c */
     ns_t boot_start;             /* counter at entry */
 };
 

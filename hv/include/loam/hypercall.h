@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hypercalls: one dispatcher, rows in abi/tables/hypercall.tbl.
+ * Hypercalls: one dispatcher, rows in abi/tables.
  *
  * A row names the operation, its argument and who may use it. The dispatcher
  * checks bounds and policy and copies a fixed-size argument in and out once;
- * handlers see only the copy.
+ * handlers see only the copy. One that cannot finish in bounded time leaves its
+ * progress in hc->arg and returns hc_again(): the guest makes the same call again.
  */
 #ifndef LOAM_HYPERCALL_H
 #define LOAM_HYPERCALL_H
@@ -13,20 +14,47 @@
 #include <loam/guest_copy.h>
 #include <loam/types.h>
 #include <loam/vcpu.h>
+#include <xen/xen.h>
 
 /* One hypercall being executed. */
 struct hc {
     struct vcpu *v;       /* caller */
     struct domain *d;     /* its domain */
-    const uint64_t *arg;  /* raw arguments 0..4, in the caller's registers */
+    uint64_t *arg;        /* raw arguments 0..4: the caller's registers, or a multicall's */
     uint64_t ret;         /* value for the guest when the handler returns 0 */
     enum vm_resume resume; /* VM_RESCHEDULE: the caller gave its CPU up */
+    bool again;           /* hc_again() was called */
 };
+
+/*
+ * The call is not finished: the guest executes it again, with hc->arg as it is now,
+ * after whatever else waits on this CPU. What was copied in is copied out, if the row says so.
+ */
+static inline int hc_again(struct hc *hc)
+{
+    hc->again = true;
+    return 0;
+}
 
 /* Who may use a row: its "who" column. */
 enum hc_who {
     HC_WHO_ENHANCED = 1 << 0, /* any domain that has the Xen interfaces */
+    HC_WHO_CONTROL = 1 << 1,  /* a control domain: the toolstack's (dom0) */
 };
+
+static inline bool hc_is_control(const struct hc *hc) { return hc->d->who & HC_WHO_CONTROL; }
+
+/*
+ * The domain that id, DOMID_SELF included, means to the caller, with a reference in *out.
+ * Errors: -XEN_EPERM another domain and the caller is no control domain, -XEN_ESRCH.
+ */
+int __must_check hc_target(const struct hc *hc, domid_t id, struct domain **out);
+
+/*
+ * Executes one hypercall with hc->arg: 0 (then hc->ret) or an error. A multicall's way to
+ * its entries. Context: hc->v is current.
+ */
+int hypercall_do(struct hc *hc, uint64_t number);
 
 #define HC_ARG_MAX 1024 /* largest fixed-size argument */
 

@@ -27,6 +27,7 @@ enum lock_rank {
     LOCK_RANK_VMID,    /* hv->vmids: who has which VMID */
     LOCK_RANK_MEM,     /* mem_alloc's size classes */
     LOCK_RANK_FRAMES,  /* frame allocator */
+    LOCK_RANK_REFUSALS, /* the ring of refused hypercalls */
     LOCK_RANK_CONSOLE, /* console output, taken last: anyone may print */
 };
 

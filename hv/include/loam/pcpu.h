@@ -12,6 +12,7 @@
 #include <arch/impl/regs.h>
 #include <loam/heap.h>
 #include <loam/lock.h>
+#include <loam/refusal.h>
 #include <loam/trace.h>
 #include <loam/types.h>
 #include <loam/vmid.h>
@@ -49,6 +50,7 @@ struct pcpu {
     ns_t timer_programmed;      /* [timer_lock] what the hardware was last told; NS_NEVER: off */
 
     struct sched_pcpu *sched; /* the scheduler's (sched/), NULL while in no pool */
+    struct refusal_note refusal; /* why the hypercall that runs here is refused (core/refusal.c) */
     uint64_t mem_bytes;       /* objects this CPU took less those it gave back, in bytes */
     uint32_t lock_depth;      /* checked builds: locks held */
     uint8_t lock_ranks[8];    /* checked builds: their ranks */

@@ -23,7 +23,9 @@ struct sched_vcpu;
 enum vcpu_pause {
     VCPU_PAUSE_OFFLINE = 1 << 0, /* not switched on by PSCI CPU_ON / SBI hart_start */
     VCPU_PAUSE_BLOCKED = 1 << 1, /* waits for an interrupt (WFI, HLT, SCHEDOP_block) */
-    VCPU_PAUSE_DOMAIN = 1 << 2,  /* its domain is paused, being built or dying */
+    VCPU_PAUSE_DOMAIN = 1 << 2,  /* its domain is paused: d->pause_count is not 0 */
+    VCPU_PAUSE_SHUTDOWN = 1 << 3, /* its domain has shut down */
+    VCPU_PAUSE_DYING = 1 << 4,   /* its domain is taken apart: never cleared */
 };
 
 struct vcpu {
@@ -99,7 +101,14 @@ void vcpu_put_loaded(struct pcpu *p);
 
 /* Errors: -XEN_ENOMEM, -XEN_EINVAL id not below d->vcpus_max, -XEN_EEXIST. */
 int __must_check vcpu_create(struct domain *d, uint32_t id);
-/* v does not run and is not loaded anywhere. */
+/*
+ * The end of v, which has VCPU_PAUSE_DYING and is on no CPU, in three parts: its timer and the
+ * memory that it shares with the guest; its place in the scheduler, after a quiescent
+ * point; and itself, when nobody knows it any more. Until then others may still wake it, which
+ * does nothing.
+ */
+void vcpu_stop(struct vcpu *v);
+void vcpu_retire(struct vcpu *v);
 void vcpu_destroy(struct vcpu *v);
 
 /* Puts pause bits on v; when it runs elsewhere its CPU is kicked and leaves it soon. */

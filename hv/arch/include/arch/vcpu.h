@@ -61,9 +61,12 @@ void arch_inject_undefined(struct vcpu *v);
  * The Xen hypercall convention, inline in <arch/impl/regs.h> because it is
  * the hottest path; valid while v is current:
  *   uint64_t arch_hc_number(const struct arch_vcpu *a);
- *   const uint64_t *arch_hc_args(const struct arch_vcpu *a);   arguments 0..4, in order
+ *   uint64_t *arch_hc_args(struct arch_vcpu *a);   arguments 0..4, in order
  *   void arch_hc_set_result(struct arch_vcpu *a, uint64_t value);
  */
+
+/* v, current, executes its hypercall once more when it is entered next. */
+void arch_hc_repeat(struct vcpu *v);
 
 /* The capabilities string of xen_version, and the architecture's XENFEAT bits. */
 const char *arch_capabilities(void);

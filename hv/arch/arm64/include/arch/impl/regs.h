@@ -68,7 +68,7 @@ struct arch_vcpu {
 
 /* Hypercalls: number in x16, arguments in x0-x4, result in x0 (Xen public header arch-arm.h). */
 static inline uint64_t arch_hc_number(const struct arch_vcpu *a) { return a->x[16]; }
-static inline const uint64_t *arch_hc_args(const struct arch_vcpu *a) { return a->x; }
+static inline uint64_t *arch_hc_args(struct arch_vcpu *a) { return a->x; }
 static inline void arch_hc_set_result(struct arch_vcpu *a, uint64_t value) { a->x[0] = value; }
 
 struct vgic;

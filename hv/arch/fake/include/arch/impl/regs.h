@@ -22,6 +22,7 @@ struct arch_vcpu {
     uint32_t injected; /* FAKE_INJECT_* that happened */
     uint32_t resets; /* calls of arch_vcpu_reset() */
     uint64_t loads, saves; /* how often its state moved */
+    bool repeat; /* arch_hc_repeat(): the hypercall is made again */
     struct fake_script *script;
 };
 
@@ -29,7 +30,7 @@ struct arch_vcpu {
 #define FAKE_INJECT_UNDEFINED 2
 
 static inline uint64_t arch_hc_number(const struct arch_vcpu *a) { return a->reg[5]; }
-static inline const uint64_t *arch_hc_args(const struct arch_vcpu *a) { return a->reg; }
+static inline uint64_t *arch_hc_args(struct arch_vcpu *a) { return a->reg; }
 static inline void arch_hc_set_result(struct arch_vcpu *a, uint64_t value) { a->reg[0] = value; }
 
 struct arch_domain {

@@ -87,7 +87,7 @@ struct arch_vcpu {
  * a1-a5, result in a0 (hvcall.h).
  */
 static inline uint64_t arch_hc_number(const struct arch_vcpu *a) { return a->x[REG_A6]; }
-static inline const uint64_t *arch_hc_args(const struct arch_vcpu *a) { return &a->x[REG_A1]; }
+static inline uint64_t *arch_hc_args(struct arch_vcpu *a) { return &a->x[REG_A1]; }
 static inline void arch_hc_set_result(struct arch_vcpu *a, uint64_t value) { a->x[REG_A0] = value; }
 
 struct arch_domain {
