@@ -8,8 +8,8 @@
  * that is being split does not look like a hole. Hypercall arguments lie in one page
  * as a rule, and then there is one piece.
  *
- * Writes go to P2M_RAM_RW only, reads to any RAM, nothing to devices.
- * Locks: p2m.lock. Next: mm/p2m.c, arch_guest_translate() in arch/vcpu.h.
+ * What is read-only for the guest is not written, and devices are never touched.
+ * Locks: p2m.lock. Next: mm/p2m.c, arch_guest_reach() in arch/vcpu.h.
  */
 #include <arch/mmu.h>
 #include <arch/vcpu.h>
@@ -30,6 +30,12 @@ static bool range_is_valid(uint64_t addr, uint64_t size)
     return size == 0 || size - 1 <= UINT64_MAX - addr;
 }
 
+/* Memory that a guest may read (write): no device. */
+static bool is_accessible(enum p2m_type type, bool write)
+{
+    return type != P2M_INVALID && type != P2M_MMIO_DIRECT && !(write && p2m_type_is_readonly(type));
+}
+
 /*
  * Address of the guest's RAM at a, NULL where it may not be accessed. *run is
  * shortened to the bytes that follow there in one piece. Locks: p2m.lock held.
@@ -40,7 +46,7 @@ static char *ram_at(struct domain *d, gpa_t a, bool write, uint64_t *run)
     uint32_t order = 0;
     mfn_t m = p2m_lookup_locked(d, gpa_to_gfn(a), &type, &order);
 
-    if (mfn_is_none(m) || !(type == P2M_RAM_RW || (type == P2M_RAM_RO && !write))) {
+    if (mfn_is_none(m) || !is_accessible(type, write)) {
         return NULL;
     }
     uint64_t block = PAGE_SIZE << order;
@@ -49,27 +55,46 @@ static char *ram_at(struct domain *d, gpa_t a, bool write, uint64_t *run)
     return (char *)frame_map_local(d->hv, m) + (a.a & ~PAGE_MASK);
 }
 
+void *guest_phys_reach(struct domain *d, gpa_t a, bool write)
+{
+    uint64_t run = 1;
+
+    return ram_at(d, a, write, &run);
+}
+
+/* Arguments are a few words, aligned: those without a call. */
+static __inline_hot void copy_bytes(void *to, const void *from, size_t size)
+{
+    uint64_t *t = to;
+    const uint64_t *f = from;
+
+    if (unlikely((((uintptr_t)to | (uintptr_t)from | size) & 7) != 0 || size > 64)) {
+        memcpy(to, from, size);
+        return;
+    }
+    for (size_t i = 0; i < size / 8; i++) {
+        t[i] = f[i];
+    }
+}
+
 /* One page, or less, between buf and a virtual address. Locks: takes p2m.lock. */
-static int copy_piece(struct vcpu *v, void *buf, uint64_t addr, size_t size, bool write)
+static __inline_hot int copy_piece(struct vcpu *v, void *buf, uint64_t addr, size_t size,
+                                   bool write)
 {
     struct domain *d = v->domain;
-    uint64_t run = size;
-    char *ram = NULL;
-    gpa_t a;
 
     spin_lock(&d->p2m.lock);
-    if (arch_guest_translate(v, addr, write, &a) == 0) {
-        ram = ram_at(d, a, write, &run);
-    }
-    if (ram != NULL) {
-        memcpy(write ? ram : buf, write ? buf : ram, size);
+    char *ram = arch_guest_reach(v, addr, write);
+
+    if (likely(ram != NULL)) {
+        copy_bytes(write ? ram : buf, write ? buf : ram, size);
         frame_unmap(d->hv, ram);
     }
     spin_unlock(&d->p2m.lock);
-    return ram != NULL ? 0 : -XEN_EFAULT;
+    return likely(ram != NULL) ? 0 : -XEN_EFAULT;
 }
 
-static int copy_virtual(struct vcpu *v, void *buf, uint64_t addr, size_t size, bool write)
+static __noinline int copy_pieces(struct vcpu *v, void *buf, uint64_t addr, size_t size, bool write)
 {
     char *at = buf;
     int rc = range_is_valid(addr, size) ? 0 : -XEN_EFAULT;
@@ -83,6 +108,15 @@ static int copy_virtual(struct vcpu *v, void *buf, uint64_t addr, size_t size, b
         size -= piece;
     }
     return rc;
+}
+
+static __inline_hot int copy_virtual(struct vcpu *v, void *buf, uint64_t addr, size_t size,
+                                     bool write)
+{
+    if (likely(size - 1 < PAGE_SIZE - (addr & ~PAGE_MASK))) {
+        return copy_piece(v, buf, addr, size, write);
+    }
+    return copy_pieces(v, buf, addr, size, write);
 }
 
 int guest_copy_from(struct vcpu *v, void *buf, struct guest_ref from, size_t size)

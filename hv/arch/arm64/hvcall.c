@@ -4,6 +4,8 @@
  * context of the vCPU that is loaded, at the moment of use.
  */
 #include <arch/vcpu.h>
+#include <loam/domain.h>
+#include <loam/frame.h>
 #include <loam/vcpu.h>
 #include <xen/errno.h>
 #include <xen/version.h>
@@ -13,28 +15,31 @@
 #define PAR_F BIT(0)
 #define PAR_S BIT(9) /* the fault was stage 2's, on the walk */
 #define PAR_ADDR BITS(47, 12)
+#define PAR_ATTR_SHIFT 56
+#define PAR_ATTR_NORMAL 0x10 /* device memory has less (DDI 0487 D24.2.149) */
 
 /* A walk meets a stage-2 entry that is being changed (break before make) at most this often. */
 #define TRIES 8
 
+/* Runs an AT instruction, again while it meets an entry that is being changed; PAR_EL1 after it. */
+#define TRANSLATE(op) \
+    ({ \
+        uint64_t par_; \
+        uint32_t tries_ = TRIES; \
+        do { \
+            __asm__ volatile("at " op ", %0" ::"r"(addr) : "memory"); \
+            isb(); \
+            par_ = sysreg_read(par_el1); \
+        } while (unlikely((par_ & (PAR_F | PAR_S)) == (PAR_F | PAR_S)) && --tries_ != 0); \
+        par_; \
+    })
+
 int arch_guest_translate(struct vcpu *v, uint64_t addr, bool write, gpa_t *out)
 {
     uint64_t guests = sysreg_read(par_el1);
-    uint64_t par = PAR_F;
-
     /* With the guest's MMU off stage 1 is the identity, and AT says so. */
-    for (uint32_t i = 0; i < TRIES; i++) {
-        if (write) {
-            __asm__ volatile("at s1e1w, %0" ::"r"(addr) : "memory");
-        } else {
-            __asm__ volatile("at s1e1r, %0" ::"r"(addr) : "memory");
-        }
-        isb();
-        par = sysreg_read(par_el1);
-        if (!(par & PAR_F) || !(par & PAR_S)) {
-            break;
-        }
-    }
+    uint64_t par = write ? TRANSLATE("s1e1w") : TRANSLATE("s1e1r");
+
     sysreg_write(par_el1, guests);
     if (par & PAR_F) {
         return -XEN_EFAULT;
@@ -43,10 +48,21 @@ int arch_guest_translate(struct vcpu *v, uint64_t addr, bool write, gpa_t *out)
     return 0;
 }
 
-const char *arch_capabilities(void)
+/* Both stages in one instruction, with the permissions of both. */
+void *arch_guest_reach(struct vcpu *v, uint64_t addr, bool write)
 {
-    return "xen-3.0-aarch64 ";
+    uint64_t guests = sysreg_read(par_el1);
+    uint64_t par = write ? TRANSLATE("s12e1w") : TRANSLATE("s12e1r");
+
+    sysreg_write(par_el1, guests);
+    if ((par & PAR_F) != 0 || par >> PAR_ATTR_SHIFT < PAR_ATTR_NORMAL) {
+        return NULL;
+    }
+    char *page = frame_map_local(v->domain->hv, mfn((par & PAR_ADDR) >> PAGE_SHIFT));
+    return page + (addr & ~PAGE_MASK);
 }
+
+const char *arch_capabilities(void) { return "xen-3.0-aarch64 "; }
 
 uint32_t arch_features(void)
 {

@@ -4,6 +4,7 @@
 #include <arch/vcpu.h>
 #include <loam/atomic.h>
 #include <loam/domain.h>
+#include <loam/guest_copy.h>
 #include <loam/hv.h>
 #include <loam/pcpu.h>
 #include <loam/printf.h>
@@ -115,6 +116,16 @@ void arch_inject_access_fault(struct vcpu *v, const struct vm_exit *x)
 void arch_inject_undefined(struct vcpu *v) { v->arch.injected |= FAKE_INJECT_UNDEFINED; }
 
 void arch_hc_repeat(struct vcpu *v) { v->arch.repeat = true; }
+
+void *arch_guest_reach(struct vcpu *v, uint64_t addr, bool write)
+{
+    gpa_t a;
+
+    if (arch_guest_translate(v, addr, write, &a) != 0) {
+        return NULL;
+    }
+    return guest_phys_reach(v->domain, a, write);
+}
 
 const char *arch_capabilities(void) { return "xen-3.0-fake "; }
 uint32_t arch_features(void) { return 0; }

@@ -73,6 +73,16 @@ int arch_guest_translate(struct vcpu *v, uint64_t addr, bool write, gpa_t *out)
 /* arch_exit_ecall() stepped over the ecall, which has no compressed form. */
 void arch_hc_repeat(struct vcpu *v) { csr_write(sepc, csr_read(sepc) - 4); }
 
+void *arch_guest_reach(struct vcpu *v, uint64_t addr, bool write)
+{
+    gpa_t a;
+
+    if (arch_guest_translate(v, addr, write, &a) != 0) {
+        return NULL;
+    }
+    return guest_phys_reach(v->domain, a, write);
+}
+
 const char *arch_capabilities(void) { return "xen-3.0-riscv64 "; }
 
 uint32_t arch_features(void) { return 0; }

@@ -19,7 +19,7 @@ struct guest_ref {
 /*
  * Copies size bytes between buf and the guest of v, which must be the vCPU
  * loaded on this CPU. Crosses pages. Locks: p2m of v's domain, also around
- * arch_guest_translate(). Errors: -XEN_EFAULT when a byte is not RAM that the
+ * arch_guest_reach(). Errors: -XEN_EFAULT when a byte is not RAM that the
  * guest itself may read (write); bytes before it may be copied.
  */
 int __must_check guest_copy_from(struct vcpu *v, void *buf, struct guest_ref from, size_t size);
@@ -31,6 +31,12 @@ int __must_check guest_copy_to(struct vcpu *v, struct guest_ref to, const void *
  * its caches off. Locks: p2m of d. Errors: -XEN_EFAULT, as above.
  */
 int __must_check guest_phys_read(struct domain *d, void *buf, gpa_t from, size_t size);
+/*
+ * Where this CPU finds the byte at a of d, and what follows it up to the end of its page; NULL:
+ * it is no memory that the guest may read (write). Locks: p2m.lock of d is held, and
+ * keeps the page.
+ */
+void *guest_phys_reach(struct domain *d, gpa_t a, bool write);
 /* The same of what lies in one page, with p2m.lock held. */
 int __must_check guest_phys_read_locked(struct domain *d, void *buf, gpa_t from, size_t size);
 int __must_check guest_phys_write(struct domain *d, gpa_t to, const void *buf, size_t size,

@@ -78,6 +78,12 @@ uint32_t arch_features(void);
  * Errors: -XEN_EFAULT the guest itself could not access it that way.
  */
 int __must_check arch_guest_translate(struct vcpu *v, uint64_t addr, bool write, gpa_t *out);
+/*
+ * The same, down to the machine: where this CPU finds the byte, from frame_map_local(). What
+ * follows up to the end of its page is there too. NULL: the guest itself could not access it,
+ * or it is no memory.
+ */
+void *arch_guest_reach(struct vcpu *v, uint64_t addr, bool write);
 
 /* One line per group of registers of v (not running) for crash messages. */
 void arch_vcpu_dump(struct vcpu *v, void (*emit)(void *arg, const char *line), void *arg);
