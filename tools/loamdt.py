@@ -3,7 +3,7 @@
 
 A Board is one QEMU `virt` machine running Loam, a Domain is one node of Xen's
 dom0less binding under /chosen (with Loam's own properties loam,weight,
-loam,restart and loam,pci). Board.compose() asks QEMU for its device tree, adds the domain
+loam,restart and loam,pci), Dom0 what Xen's binding says of the control domain. Board.compose() asks QEMU for its device tree, adds the domain
 nodes, places each module in RAM where nothing else lives, and returns the
 QEMU command line. Tests change the text or the bytes on the way, to break it.
 
@@ -178,6 +178,40 @@ class Domain:
 
 
 @dataclass
+class Dom0:
+    """The control domain: Debian with Xen's tools, unless told otherwise."""
+
+    kernel: Optional[str] = None  # None: Debian's; a plain name: a micro guest of tests/guests
+    ramdisk: Optional[str] = None  # None: by tools/mkdom0; "": no ramdisk
+    bootargs: str = ""  # more for its kernel
+    memory: int = 512  # MiB
+    cpus: int = 2
+    guest_loader: bool = False  # QEMU's device tells of it, not nodes of ours
+    modules: List[Module] = field(default_factory=list)  # by Board.compose()
+
+    def command_line(self) -> str:
+        """Of its kernel."""
+        return f"console=hvc0 earlycon=xenboot rdinit=/init {self.bootargs}".strip()
+
+    def node(self) -> str:
+        """Into /chosen: Xen's binding for dom0."""
+        lines = [f'xen,dom0-bootargs = "{self.command_line()}";']
+        return "\n".join(lines + [m.node() for m in self.modules]) + "\n"
+
+    def loaders(self) -> List[str]:
+        """guest_loader: QEMU's arguments."""
+        args = []
+        for module in self.modules:
+            words = f"guest-loader,addr={module.address:#x},"
+            if module.kind == "kernel":
+                words += f"kernel={module.path},bootargs={self.command_line()}"
+            else:
+                words += f"initrd={module.path}"
+            args += ["-device", words]
+        return args
+
+
+@dataclass
 class Pool:
     """A boot-time CPU pool, named by Domain.pool."""
 
@@ -301,6 +335,7 @@ class Board:
     iommu: bool = False  # riscv64: an IOMMU before the PCI bus
     hypervisor: Optional[str] = None  # None: out/ARCH/loam; "" boots the first domain bare
     bootargs: str = ""
+    dom0: Optional[Dom0] = None
     domains: List[Domain] = field(default_factory=list)
     pools: List[Pool] = field(default_factory=list)
     chosen: str = ""  # device-tree source for /chosen, as it is
@@ -377,14 +412,30 @@ class Board:
                 path = os.path.join(workdir, f"{domain.name}.passthrough.dtb")
                 compile_tree(domain.passthrough, path)
                 domain.modules.append(Module("device-tree", path))
+        if self.dom0 is not None:
+            self.dom0.modules = [Module("kernel", self.kernel_file(self.dom0.kernel))]
+            if self.dom0.ramdisk != "":
+                ramdisk = self.dom0.ramdisk or os.path.join(self.out, "dom0", "initrd.cpio")
+                self.dom0.modules.append(Module("ramdisk", ramdisk))
+
+    def modules(self) -> List[Module]:
+        """All of them, once fill_modules() has run."""
+        dom0 = self.dom0.modules if self.dom0 is not None else []
+        return dom0 + [m for d in self.domains for m in d.modules]
+
+    def hypervisor_words(self) -> str:
+        """The hypervisor's command line."""
+        if self.dom0 is None:
+            return self.bootargs
+        words = f"dom0_mem={self.dom0.memory}M dom0_max_vcpus={self.dom0.cpus}"
+        return f"{words} {self.bootargs}".strip()
 
     def place(self) -> None:
         """Give each module without an address one, clear of all others."""
         fixed = [(a, a + s) for d in self.domains for a, s in d.static_mem]
         fixed += [
             (m.address, m.address + os.path.getsize(m.path))
-            for d in self.domains
-            for m in d.modules
+            for m in self.modules()
             if m.address is not None
         ]
         top = self.facts.ram_base + self.memory * MIB
@@ -392,7 +443,7 @@ class Board:
             end = min(top, 3 * GIB)
             fixed.append((end - 4 * MIB, end))
         at = self.facts.module_base
-        for module in (m for d in self.domains for m in d.modules if m.address is None):
+        for module in (m for m in self.modules() if m.address is None):
             size = os.path.getsize(module.path)
             clash = [end for start, end in fixed if start < at + size and at < end]
             while clash:
@@ -414,12 +465,14 @@ class Board:
         run(command)
         text = run(["dtc", "-q", "-I", "dtb", "-O", "dts", dumped])
         nodes = "".join(p.node() for p in self.pools) + "".join(d.node() for d in self.domains)
-        bootargs = f'xen,xen-bootargs = "{self.bootargs}";\n' if self.bootargs else ""
+        words = self.hypervisor_words()
+        bootargs = f'xen,xen-bootargs = "{words}";\n' if words else ""
+        dom0 = self.dom0.node() if self.dom0 is not None else ""
         if self.edit_tree is not None:
             text += self.firmware_fixups()
         return (
             f"{text}\n/ {{ chosen {{\n#address-cells = <2>;\n#size-cells = <2>;\n"
-            f"{bootargs}{self.chosen}\n{nodes}}}; }};\n"
+            f"{bootargs}{self.chosen}\n{dom0}{nodes}}}; }};\n"
         )
 
     def firmware_fixups(self) -> str:
@@ -442,7 +495,7 @@ class Board:
     def loaders(self) -> List[str]:
         args = []
         loaded = set()
-        for module in (m for d in self.domains for m in d.modules if m.load):
+        for module in (m for m in self.modules() if m.load):
             if (module.path, module.address) in loaded:
                 continue
             loaded.add((module.path, module.address))
@@ -456,9 +509,13 @@ class Board:
         if self.hypervisor == "":
             return self.base() + self.bare()
         self.place()
+        image = self.hypervisor or os.path.join(self.out, self.arch, "loam")
+        if self.dom0 is not None and self.dom0.guest_loader:
+            # It adds to the tree that QEMU makes, so there is none of ours.
+            words = ["-kernel", image, "-append", self.hypervisor_words()]
+            return self.base() + words + self.dom0.loaders()
         tree = os.path.join(workdir, "board.dtb")
         compile_tree(self.edit_source(self.source(workdir)), tree)
-        image = self.hypervisor or os.path.join(self.out, self.arch, "loam")
         if self.edit_tree is None:
             return self.base() + ["-kernel", image, "-dtb", tree] + self.loaders()
         with open(tree, "rb") as file:

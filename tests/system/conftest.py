@@ -14,7 +14,8 @@ import shutil
 
 import pytest
 
-from loam import ARCH, IMAGE, OUT, Board, Machine
+from dom0 import Dom0Machine
+from loam import ARCH, IMAGE, OUT, Board, Dom0, Machine
 
 
 class Results:
@@ -68,12 +69,17 @@ def arch():
     return ARCH
 
 
+def fresh_workdir(name):
+    workdir = os.path.join(OUT, "test", re.sub(r"[^\w.-]+", "-", name).strip("-"))
+    shutil.rmtree(workdir, ignore_errors=True)
+    return workdir
+
+
 @pytest.fixture
 def machine(request, arch):
     """machine(domain, ..., cpus=2, memory=1024, cpu="max", ...): a running Machine."""
     running = []
-    workdir = os.path.join(OUT, "test", re.sub(r"[^\w.-]+", "-", request.node.name).strip("-"))
-    shutil.rmtree(workdir, ignore_errors=True)
+    workdir = fresh_workdir(request.node.name)
 
     def start(*domains, **settings):
         settings.setdefault("memory", 1024)
@@ -88,3 +94,37 @@ def machine(request, arch):
     yield start
     for one in running:
         one.__exit__()
+
+
+def dom0_machines(name):
+    """Start machines with a dom0 as they are asked for, and end them with the test."""
+    running = []
+    workdir = fresh_workdir(name)
+
+    def start(*domains, files=None, dom0=None, **settings):
+        settings.setdefault("memory", 1536)
+        board = Board(
+            out=OUT, domains=list(domains), hypervisor=IMAGE, dom0=dom0 or Dom0(), **settings
+        )
+        one = Dom0Machine(board, os.path.join(workdir, str(len(running))), files)
+        running.append(one)
+        os.makedirs(one.workdir, exist_ok=True)
+        one.__enter__()
+        one.wait_ready()
+        return one
+
+    yield start
+    for one in running:
+        one.__exit__()
+
+
+@pytest.fixture
+def dom0(request):
+    """dom0(boot-time domain, ..., files={}, dom0=Dom0(), memory=1536 ...): a running Dom0Machine."""
+    yield from dom0_machines(request.node.name)
+
+
+@pytest.fixture(scope="module")
+def shared_dom0(request):
+    """The same for all tests of a file; none of them may leave a guest behind."""
+    yield from dom0_machines(request.node.name)

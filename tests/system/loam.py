@@ -30,6 +30,7 @@ from loamdt import (  # noqa: E402, F401: tests take the board's words from here
     RAM_BASE,
     Board,
     BoardError,
+    Dom0,
     Domain,
     Module,
     Pool,

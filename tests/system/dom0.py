@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+"""A machine with a Debian dom0, and what root types there.
+
+Dom0Machine boots a Board whose dom0 is the image of tools/mkdom0, and waits for its shell.
+dom0.command() runs a line in it, dom0.guest() one in a Debian guest over its PV console. What
+Xen's tools print is taken apart by the functions at the end: the only place that knows how.
+
+LOAM_IMAGE may name another hypervisor that has the same ABI, to look at a test beside it.
+"""
+
+import os
+import re
+import time
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Tuple
+
+from loam import HOST, OUT, Board, Failure, Machine
+
+PROMPT = "dom0# "
+READY = r"^dom0: ready"
+LEAVE_CONSOLE = "\x1d"
+# Lines that a hypervisor puts between a program's; none of them is an answer.
+NOISE = re.compile(r"^(loam: |\(XEN\) )")
+XL = {"4.17": "xl", "4.20": "xl-4.20"}
+both_releases = ("4.17", "4.20")
+
+
+class Dom0Machine(Machine):
+    """A running machine, at the shell of its dom0."""
+
+    def __init__(self, board: Board, workdir: str, files: Optional[Dict[str, str]] = None):
+        super().__init__(board, workdir)
+        self.files = files or {}
+        self.name = HOST  # under which dom0's lines come
+        self.number = 0
+
+    def __enter__(self):
+        if self.files:
+            self.board.dom0.ramdisk = self.ramdisk_with_files()
+        return super().__enter__()
+
+    def ramdisk_with_files(self) -> str:
+        """dom0's ramdisk and, behind it, an archive of the test's own files."""
+        path = os.path.join(self.workdir, "initrd.cpio")
+        with open(path, "wb") as out:
+            with open(os.path.join(OUT, "dom0", "initrd.cpio"), "rb") as image:
+                out.write(image.read())
+            out.write(archive(self.files))
+        return path
+
+    def wait_ready(self, timeout: float = 120) -> None:
+        """Until dom0 has a shell. Its lines may come with a name before them."""
+        end = time.monotonic() + timeout
+        while not self.name_of(READY):
+            if self.ended or time.monotonic() > end:
+                raise Failure(f"dom0 is not ready\n{self.tail()}")
+            self.pump()
+        self.name = self.name_of(READY)[0]
+        while PROMPT not in self.partial:
+            if self.ended or time.monotonic() > end:
+                raise Failure(f"dom0 has no prompt\n{self.tail()}")
+            self.pump()
+        # From here on the console shows what commands print and nothing else of the shell.
+        super().command(self.name, "PS1=; stty -echo")
+
+    def name_of(self, pattern: str) -> List[str]:
+        """Whose lines match."""
+        return [x.domain for x in self.lines if re.search(pattern, x.text)]
+
+    def focus(self, name: str) -> None:
+        if name != HOST:
+            super().focus(name)
+
+    # --- dom0's shell -----------------------------------------------------------------
+    def status(self, line: str, timeout: float = 60) -> Tuple[int, List[str]]:
+        """Run a line in dom0: its exit status, and what it printed."""
+        answer = super().command(self.name, f"{line}\necho status=$?".replace("\n", "; "), timeout)
+        answer = [text for text in answer if not NOISE.search(text)]
+        found = re.search(r"^(.*)status=(\d+)$", answer[-1]) if answer else None
+        if not found:
+            raise Failure(f"no status of: {line}\n{self.tail()}")
+        # Output without a newline at its end stands before the status.
+        return int(found.group(2)), answer[:-1] + ([found.group(1)] if found.group(1) else [])
+
+    def run(self, line: str, timeout: float = 60) -> List[str]:
+        """Run a line that has to succeed."""
+        status, answer = self.status(line, timeout)
+        if status != 0:
+            raise Failure(f"{line}: status {status}: {answer}\n{self.tail()}")
+        return answer
+
+    def wait_for(self, line: str, pattern: str, timeout: float = 60) -> "re.Match":
+        """Run a line again and again, until what it prints matches."""
+        end = time.monotonic() + timeout
+        while True:
+            text = "\n".join(self.status(line)[1])
+            match = re.search(pattern, text, re.MULTILINE)
+            if match:
+                return match
+            if time.monotonic() > end:
+                raise Failure(f"{timeout} s without /{pattern}/ from {line}: {text}\n{self.tail()}")
+            self.collect(0.5)
+
+    # --- guests -----------------------------------------------------------------------
+    def create(self, name: str, *words: str, xl: str = "xl", config: str = "/guests/debian.cfg"):
+        """xl create of a guest with that name; words are lines of its configuration."""
+        lines = " ".join(f"'{word}'" for word in (f'name="{name}"',) + words)
+        self.run(f"{xl} create {config} {lines}", 120)
+
+    def domains(self, xl: str = "xl") -> Dict[str, "DomainRow"]:
+        """xl list."""
+        return {row.name: row for row in list_rows(self.run(f"{xl} list"))}
+
+    def console_of(self, name: str) -> str:
+        """The terminal behind a guest's PV console."""
+        number = self.domains()[name].number
+        path = f"/local/domain/{number}/console/tty"
+        return self.wait_for(f"xenstore-read {path}", r"^/dev/\S+").group(0)
+
+    def watch(self, name: str) -> None:
+        """Keep what a guest prints, from now on and what xenconsoled still holds of it."""
+        self.run(f"(cat {self.console_of(name)} >/tmp/{name}.log &)")
+
+    def guest_ready(self, *names: str, timeout: float = 120) -> None:
+        """Wait until the Debian guests, which are watched, have reached their shell."""
+        for name in names:
+            self.wait_for(f"tail -n 2 /tmp/{name}.log", r"# (\x1b\[6n)?$", timeout)
+
+    def guest(self, name: str, line: str, timeout: float = 60) -> List[str]:
+        """Run a line in a watched guest's shell: what it printed."""
+        self.number += 1
+        log, end = f"/tmp/{name}.log", f"done-{self.number + 1000}"
+        begin = int(self.run(f"wc -l <{log}")[0]) + 1
+        typed = f"{line}; echo done-$(({self.number}+1000))"
+        quoted = typed.replace("'", "'\\''")
+        self.run(f"echo '{quoted}' >{self.console_of(name)}")
+        answer = f"tail -n +{begin} {log} | tr -d '\\r'"
+        self.wait_for(f"{answer} | tail -n 3", rf"{end}$", timeout)
+        lines = self.run(answer)
+        echo = [i for i, text in enumerate(lines) if typed in text]
+        last = [i for i, text in enumerate(lines) if text.endswith(end)]
+        return lines[echo[0] + 1 if echo else 0 : last[-1]]
+
+    def memory_free(self) -> int:
+        """KiB, by xl info."""
+        return int(xl_info(self.run("xl info"))["free_memory"])
+
+
+def archive(files: Dict[str, str]) -> bytes:
+    """A cpio archive ("newc", Linux' buffer-format.rst): name in the archive -> the host's file."""
+    out = bytearray()
+    for number, (name, path) in enumerate([*sorted(files.items()), ("TRAILER!!!", "")]):
+        content = b""
+        if path:
+            with open(path, "rb") as file:
+                content = file.read()
+        mode = 0o100755 if path else 0
+        fields = (number + 1, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0)
+        out += b"070701" + b"".join(b"%08X" % field for field in fields)
+        out += name.encode() + b"\0"
+        out += bytes(-len(out) % 4) + content
+        out += bytes(-len(out) % 4)
+    return bytes(out)
+
+
+# --- what Xen's tools print -------------------------------------------------------
+@dataclass
+class DomainRow:
+    """A line of xl list."""
+
+    name: str
+    number: int
+    memory: int  # MiB
+    vcpus: int
+    state: str  # "r-----": running, blocked, paused, shutdown, crashed, dying
+    seconds: float
+
+
+def list_rows(lines: List[str]) -> List[DomainRow]:
+    rows = []
+    for line in lines:
+        match = re.match(r"(\S+)\s+(\d+)\s+(\d+)\s+(\d+)\s+([a-z-]{6,7})\s+([\d.]+)$", line)
+        if match:
+            name, number, memory, vcpus, state, seconds = match.groups()
+            rows.append(
+                DomainRow(name, int(number), int(memory), int(vcpus), state, float(seconds))
+            )
+    return rows
+
+
+def xl_info(lines: List[str]) -> Dict[str, str]:
+    return dict(re.match(r"(\w+) *: ?(.*)$", line).groups() for line in lines if " : " in line)
