@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # From build.mk files to objects, the library of the neutral core and the image.
 
-dirs := hv/lib hv/core hv/mm hv/sched hv/dev hv/vdev hv/boot hv/arch/$(ARCH)
+dirs := hv/lib hv/core hv/mm hv/sched hv/dev hv/vdev hv/boot hv/ctl hv/arch/$(ARCH)
 
 objs :=
 define add-dir
@@ -17,13 +17,16 @@ conform := $(patsubst %,$(O)/tests/conform/%.o,conform time memory machine stage
 objs += $(if $(SELFTEST),$(conform) $(O)/tests/conform/selftest.o)
 
 tables := $(wildcard abi/tables/*.tbl)
-generated := $(O)/include/gen/trace_events.h $(O)/include/gen/hypercalls.h
+generated := $(addprefix $(O)/include/gen/,trace_events.h hypercalls.h ctl.h)
 
 $(O)/include/gen/trace_events.h: abi/tables/trace.tbl tools/gen/trace.awk
 	@mkdir -p $(@D)
 	$(Q)awk -f tools/gen/trace.awk $< > $@
 hypercall-tables := $(addprefix abi/tables/,hypercall.tbl evtchn.tbl gnttab.tbl memory.tbl control.tbl)
 $(O)/include/gen/hypercalls.h: tools/gen/hypercall.awk $(hypercall-tables)
+	@mkdir -p $(@D)
+	$(Q)awk -f $^ > $@
+$(O)/include/gen/ctl.h: tools/gen/ctl.awk $(addprefix abi/tables/,layout.tbl domctl.tbl sysctl.tbl)
 	@mkdir -p $(@D)
 	$(Q)awk -f $^ > $@
 

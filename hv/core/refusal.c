@@ -22,6 +22,8 @@ int refuse(int rc, const char *check, uint64_t a, uint64_t b)
     return rc;
 }
 
+void refuse_op(uint64_t op) { this_pcpu()->refusal.op = op; }
+
 void refusal_record(struct vcpu *v, uint64_t hypercall, uint64_t op, int rc)
 {
     struct hv *hv = v->domain->hv;
@@ -29,7 +31,9 @@ void refusal_record(struct vcpu *v, uint64_t hypercall, uint64_t op, int rc)
     /* A note that was followed by success, or by another error, is not about this one. */
     struct refusal_note why = n->rc == rc ? *n : (struct refusal_note){ 0 };
 
+    op = n->op != 0 ? n->op : op;
     n->check = NULL;
+    n->op = 0;
     spin_lock(&hv->refusals.lock);
     hv->refusals.ring[hv->refusals.count % REFUSALS_KEPT] = (struct refusal){
         .number = hv->refusals.count,

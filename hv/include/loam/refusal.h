@@ -20,6 +20,7 @@ struct refusal_note {
     const char *check; /* a constant string, NULL: nothing was said */
     int rc;
     uint64_t value[2];
+    uint64_t op; /* not 0: the operation, which is in memory and not in argument 0 */
 };
 
 struct refusal {
@@ -30,7 +31,7 @@ struct refusal {
     uint16_t domain;   /* the caller */
     uint16_t vcpu;
     uint64_t hypercall;
-    uint64_t op;       /* its argument 0 */
+    uint64_t op;       /* its argument 0, of domctl and sysctl the operation */
     uint64_t value[2];
 };
 
@@ -40,6 +41,9 @@ struct refusal {
  * reads like the error alone. The first note of a hypercall stays.
  */
 int refuse(int rc, const char *check, uint64_t a, uint64_t b);
+
+/* The refused operation, of a hypercall whose argument 0 does not say it. */
+void refuse_op(uint64_t op);
 
 /* v's hypercall ends with rc < 0: its reason goes into the ring. Context: v is current. */
 void refusal_record(struct vcpu *v, uint64_t hypercall, uint64_t op, int rc);
