@@ -14,7 +14,7 @@ import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
 XEN_PACKAGE = "xen-hypervisor-4.17-arm64"
-GUEST_MAX_BYTES = 24 * 1024
+GUEST_MAX_BYTES = 64 * 1024
 
 PLUGIN_FLAGS = "-std=gnu11 -O2 -Wall -Wextra -Wshadow -shared -fPIC -fvisibility=hidden".split()
 GUEST_FLAGS = """

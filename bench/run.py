@@ -70,6 +70,10 @@ def runs_arm64(hypervisor, n):
         "boot_2g": Run("boot_2g", [Domain("run=boot")]),
         "boot_8g": Run("boot_8g", [Domain("run=boot")], memory_mib=8192),
     }
+    runs["events"] = Run("events", [Domain(f"run=events n={n}", is_dom0=True),
+                                    Domain(f"run=echo n={n}")], command_line="dom0_mem=64M")
+    runs["domains"] = Run("domains", [Domain(f"run=domains n={n}", is_dom0=True)],
+                          command_line="dom0_mem=64M")
     if not is_loam:
         runs["objects"] = Run("objects", [Domain("run=objects", is_dom0=True)],
                               command_line="dom0_mem=64M")

@@ -66,6 +66,7 @@ struct machine {
     uint64_t gicd; /* GICv3 distributor */
     uint64_t gicr; /* its redistributors */
     uint32_t vtimer; /* INTID of the virtual timer */
+    uint32_t event; /* INTID of the event interrupt, 0 for none */
     unsigned int nr_cpus;
     uint64_t mpidr[MAX_CPUS];
 };
@@ -105,7 +106,6 @@ enum psci {
 #define UNMAPPED_ADDRESS 0x0e800000ul
 
 void run_dedicated(void);
-void run_objects(void);
 
 /* Called from start.S. */
 void map_build(const uint8_t *fdt);

@@ -5,7 +5,7 @@
  * Every interrupt taken is counted per CPU and INTID, so that a run can check that what it measured
  * happened exactly once. An interrupt's first instruction is the marker in start.S.
  */
-#include "guest.h"
+#include "xen.h"
 
 #define ICC_PMR_EL1 S3_0_C4_C6_0
 #define ICC_IAR1_EL1 S3_0_C12_C12_0
@@ -80,7 +80,8 @@ void irq_init_cpu(void)
     for (unsigned int i = 0; i < NR_PRIVATE_INTIDS; i += 4) {
         mmio_write32(frame + GICR_IPRIORITYR + i, 0xa0a0a0a0);
     }
-    mmio_write32(frame + GICR_ISENABLER0, 0xffff | 1u << machine.vtimer);
+    mmio_write32(frame + GICR_ISENABLER0,
+                 0xffff | 1u << machine.vtimer | (machine.event != 0 ? 1u << machine.event : 0));
     SYSREG_WRITE(ICC_SRE_EL1, SYSREG_READ(ICC_SRE_EL1) | 1);
     isb();
     SYSREG_WRITE(ICC_PMR_EL1, 0xff);
@@ -136,6 +137,9 @@ void irq_handle(void)
     if (intid == machine.vtimer) {
         SYSREG_WRITE(cntv_ctl_el0, 2); /* off and masked */
         isb();
+    }
+    if (intid == machine.event && intid != 0) {
+        events_take();
     }
     if (intid < NR_PRIVATE_INTIDS) {
         counts[this_cpu()][intid]++;

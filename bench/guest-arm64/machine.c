@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The machine as the device tree describes it. Nothing is assumed but a GICv3. */
 #include "../guest/fdt.h"
-#include "guest.h"
+#include "xen.h"
 
 struct machine machine;
 
@@ -17,6 +17,9 @@ void machine_node(const struct node *n, const struct node *parent)
 {
     if (node_is_compatible(n, "xen,xen")) {
         machine.is_xen = true;
+        if (n->interrupts.length >= 12) {
+            machine.event = be32(n->interrupts.value + 4) + 16;
+        }
     }
     if (node_is_compatible(n, "arm,gic-v3") && machine.gicd == 0) {
         machine.gicd = node_address(n, parent, 0);
@@ -51,15 +54,21 @@ bool machine_is_complete(void)
     return complete;
 }
 
+/* Without a table of functions: its addresses would need relocation. */
 bool run_own(void)
 {
     if (string_equal(cfg.run, "dedicated")) {
         run_dedicated();
-        return true;
-    }
-    if (string_equal(cfg.run, "objects")) {
+    } else if (string_equal(cfg.run, "events")) {
+        run_events();
+    } else if (string_equal(cfg.run, "echo")) {
+        run_echo();
+    } else if (string_equal(cfg.run, "domains")) {
+        run_domains();
+    } else if (string_equal(cfg.run, "objects")) {
         run_objects();
-        return true;
+    } else {
+        return false;
     }
-    return false;
+    return true;
 }
