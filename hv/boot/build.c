@@ -145,7 +145,7 @@ static void build_report(const struct build *b)
     log_info(pd->hv, "%s: %s at %#lx%s, %u vCPU%s, pool %s (%s), kernel %s, ramdisk %s",
              pd->config.name, size_text(ram, pd->memory), b->bank[0].gpa, more,
              pd->config.vcpus_max, pd->config.vcpus_max == 1 ? "" : "s", pd->pool->name,
-             pd->pool->sched == SCHED_NULL ? "null" : "credit2",
+             sched_name(pd->pool->sched),
              size_text(kernel, pd->module[PLAN_KERNEL].size),
              pd->module[PLAN_RAMDISK].size ? size_text(ramdisk, pd->module[PLAN_RAMDISK].size)
                                            : "none");

@@ -110,6 +110,9 @@ static void plan_domain_free(struct plan_domain *pd)
     passthrough_release(pd);
     plan_modules_release(pd);
     mem_free(pd->hv, pd->affinity, pd->affinity_max * sizeof(*pd->affinity));
+    if (pd->config.pool) {
+        cpupool_put(pd->config.pool);
+    }
     mem_free(pd->hv, pd, sizeof(*pd));
 }
 

@@ -97,13 +97,16 @@ static bool pool_sched_read(struct plan *plan, struct fdt_node node, struct plan
 {
     static const char prop[] = "cpupool-sched";
     const char *sched = fdt_string(&plan->host, node, prop);
+    static const enum sched_id ids[] = { SCHED_CREDIT2, SCHED_NULL };
     pool->sched = SCHED_CREDIT2;
-    if (!fdt_has_prop(&plan->host, node, prop) || (sched && strcmp(sched, "credit2") == 0)) {
+    if (!fdt_has_prop(&plan->host, node, prop)) {
         return true;
     }
-    if (sched && strcmp(sched, "null") == 0) {
-        pool->sched = SCHED_NULL;
-        return true;
+    for (uint32_t i = 0; sched && i < ARRAY_SIZE(ids); i++) {
+        if (strcmp(sched, sched_name(ids[i])) == 0) {
+            pool->sched = ids[i];
+            return true;
+        }
     }
     log_warn(plan->hv, "/chosen/%s: %s: \"%s\" is no scheduler, there are credit2 and null",
              fdt_name(&plan->host, node), prop, sched ? sched : "");

@@ -226,6 +226,7 @@ int plan_props_read(struct plan_domain *pd)
     if (!pd->config.direct_map && pd->memory > most) {
         return plan_warn(pd, NULL, "memory", "a domain can have at most %lu KiB", most / KIB);
     }
-    pd->config.pool = pd->pool->pool;
+    /* Kept: the domain may be built again. */
+    pd->config.pool = cpupool_get(pd->hv, cpupool_id(pd->pool->pool));
     return 0;
 }

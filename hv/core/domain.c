@@ -137,14 +137,20 @@ int domain_create(struct hv *hv, const struct domain_config *config, struct doma
     if (rc != 0) {
         goto out_arch;
     }
-    rc = domain_link(hv, d);
+    rc = cpupool_enter(d);
     if (rc != 0) {
         goto out_subsystems;
+    }
+    rc = domain_link(hv, d);
+    if (rc != 0) {
+        goto out_pool;
     }
     d->bytes = this_pcpu()->mem_bytes - before;
     *out = d;
     return 0;
 
+out_pool:
+    cpupool_leave(d);
 out_subsystems:
     while (subsystems_close(d) != 0) {
     }
@@ -265,6 +271,9 @@ static int teardown_vcpus_off(struct domain *d)
 
     spin_lock(&d->lock);
     d->state = DOMAIN_DYING;
+    if (d->move != NULL) {
+        rc = -XEN_EAGAIN; /* to another CPU pool; no other move begins any more */
+    }
     spin_unlock(&d->lock);
     vcpus_pause(d, VCPU_PAUSE_DYING);
     for_each_vcpu(d, v, i) {
@@ -290,29 +299,12 @@ static int teardown_subsystems(struct domain *d)
 
 static int teardown_unlink(struct domain *d)
 {
+    cpupool_leave(d);
     domain_unlink(d);
     return 0;
 }
 
-/* One teardown waits for a quiescent point at a time; others come again. */
-static int teardown_quiesce(struct domain *d)
-{
-    struct hv *hv = d->hv;
-
-    if (hv->quiescing != d) {
-        struct domain *none = NULL;
-
-        if (!atomic_compare_exchange(&hv->quiescing, &none, d)) {
-            return -XEN_EAGAIN;
-        }
-        hv_quiesce_begin(hv);
-    }
-    if (!hv_quiesce_done(hv)) {
-        return -XEN_EAGAIN;
-    }
-    atomic_store_release(&hv->quiescing, NULL);
-    return 0;
-}
+static int teardown_quiesce(struct domain *d) { return hv_quiesce(d->hv, d) ? 0 : -XEN_EAGAIN; }
 
 static int teardown_retire(struct domain *d)
 {
@@ -321,6 +313,7 @@ static int teardown_retire(struct domain *d)
     for_each_vcpu(d, v, i) {
         vcpu_retire(v);
     }
+    sched_domain_fini(d);
     return 0;
 }
 

@@ -124,3 +124,20 @@ bool hv_quiesce_done(struct hv *hv)
     /* Partner: the full barrier in pcpu_work_do(). */
     return atomic_load_acquire(&hv->quiesce_pending) == 0;
 }
+
+bool hv_quiesce(struct hv *hv, const void *owner)
+{
+    if (hv->quiescing != owner) {
+        const void *none = NULL;
+
+        if (!atomic_compare_exchange(&hv->quiescing, &none, owner)) {
+            return false;
+        }
+        hv_quiesce_begin(hv);
+    }
+    if (!hv_quiesce_done(hv)) {
+        return false;
+    }
+    atomic_store_release(&hv->quiescing, NULL);
+    return true;
+}

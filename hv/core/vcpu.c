@@ -47,11 +47,16 @@ int vcpu_create(struct domain *d, uint32_t id)
     if (rc != 0) {
         goto out_free;
     }
-    rc = sched_vcpu_init(v);
+    /* Under the lock: a move of the domain to another pool takes all its vCPUs along. */
+    spin_lock(&d->lock);
+    rc = d->move != NULL ? -XEN_EBUSY : sched_vcpu_init(v);
+    if (rc == 0) {
+        d->vcpus[id] = v;
+    }
+    spin_unlock(&d->lock);
     if (rc != 0) {
         goto out_arch;
     }
-    d->vcpus[id] = v;
     d->vcpu_bytes += this_pcpu()->mem_bytes - before;
     return 0;
 
@@ -92,6 +97,8 @@ void vcpu_unpause(struct vcpu *v, uint32_t reasons)
 
     if (old != 0 && (old & ~reasons) == 0) {
         sched_wake(v);
+    } else if (unlikely((old & reasons) & VCPU_PAUSE_BLOCKED)) {
+        sched_state_changed(v); /* what it waited for came, and it is paused still */
     }
 }
 
@@ -137,7 +144,7 @@ int vcpu_share_waited(struct vcpu *v, gpa_t at)
 
     if (rc == 0) {
         /* Of a running vCPU it does not change. */
-        guest_shared_store(&v->waited_word, v->waited);
+        guest_shared_store(&v->waited_word, v->rs.time[VCPU_STATE_RUNNABLE]);
     }
     return rc;
 }

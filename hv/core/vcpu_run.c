@@ -170,7 +170,8 @@ static __noinline void pcpu_idle(struct pcpu *p)
 static __inline_hot void vcpu_load(struct pcpu *p, struct vcpu *v)
 {
     put_loaded(p);
-    trace_add(&p->trace, TRACE_SWITCH, vcpu_tag(v), (uint64_t)(uintptr_t)v, v->runtime);
+    trace_add(&p->trace, TRACE_SWITCH, vcpu_tag(v), (uint64_t)(uintptr_t)v,
+              v->rs.time[VCPU_STATE_RUNNING]);
     p->loaded = v;
     atomic_store_relaxed(&v->loaded_on, p);
     arch_vcpu_load(v, p);

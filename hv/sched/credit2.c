@@ -31,15 +31,20 @@
 #include <loam/domain.h>
 #include <loam/heap.h>
 #include <loam/hv.h>
+#include <loam/refusal.h>
 #include <loam/vcpu.h>
+#include <xen/errno.h>
 
 #include "private.h"
 
 #define CREDIT_MAX (10 * NS_PER_MS) /* a sleeper's lead when it wakes */
 #define LEAD_MAX (2 * CREDIT_MAX) /* the lead of one that always runs and still has credit */
 #define PREEMPT_MIN (500 * NS_PER_US) /* credit that a waking vCPU must have more */
-#define RUN_MIN (1 * NS_PER_MS) /* nobody is preempted earlier */
+#define RUN_MIN (1 * NS_PER_MS) /* run_min, unless it is set otherwise */
+#define SLICE_MIN (100 * NS_PER_US) /* nor is anybody asked earlier */
 #define RUN_MAX (10 * NS_PER_MS) /* nobody is asked later whether it should go on */
+#define DISLIKE \
+    (5 * NS_PER_MS) /* credit that a vCPU must have more on a CPU that it does not like */
 #define RUN_PAST (5 * NS_PER_MS) /* how far a vCPU may burn past the next one before it goes */
 #define BURN_MAX NS_PER_S /* longest time booked at once: no overflow */
 #define NOBODY UINT64_MAX /* burned by the first of an empty queue */
@@ -48,7 +53,7 @@ struct credit2_pool {
     struct cpupool pool;
     struct heap waiting; /* those that may run on several CPUs, by burned */
     uint64_t front;
-    struct cpumask idle; /* run nothing and were not kicked to change that */
+    ns_t run_min; /* nobody is preempted earlier */
     struct cpumask untimed; /* run something, preemption timer not set */
 };
 
@@ -63,8 +68,7 @@ struct credit2_pcpu {
 };
 
 struct credit2_vcpu {
-    struct sched_vcpu sv;
-    struct heap_node node; /* key: ns burned, fixed while queued */
+    struct sched_vcpu sv; /* sv.node: in queue, by ns burned, fixed while queued */
     struct heap *queue; /* the one that it waits in, by its affinity */
     uint32_t weight;
     uint32_t rate; /* 2^24 / weight: ns burned per ns run, x 2^16 */
@@ -81,10 +85,12 @@ static struct credit2_pcpu *credit2_pcpu(struct sched_pcpu *sp)
     return container_of(sp, struct credit2_pcpu, sp);
 }
 
-static struct credit2_vcpu *credit2_vcpu(struct vcpu *v)
+static struct credit2_vcpu *from_sv(struct sched_vcpu *sv)
 {
-    return container_of(v->sched, struct credit2_vcpu, sv);
+    return container_of(sv, struct credit2_vcpu, sv);
 }
+
+static struct credit2_vcpu *credit2_vcpu(struct vcpu *v) { return from_sv(v->sched); }
 
 /* --- credit --------------------------------------------------------------- */
 
@@ -100,7 +106,7 @@ static __inline_hot void book(const struct credit2_pcpu *cp, struct credit2_vcpu
     if (atomic_load_relaxed(&cp->sp.slice_at) != NS_NEVER) {
         ns_t ran = MIN(ns_since(c->booked, now), BURN_MAX);
 
-        c->node.key += (ran * c->rate) >> 16;
+        c->sv.node.key += (ran * c->rate) >> 16;
     }
     c->booked = now;
 }
@@ -108,8 +114,8 @@ static __inline_hot void book(const struct credit2_pcpu *cp, struct credit2_vcpu
 /* c, off the queues, has at most `lead` more credit than a vCPU at `front`. */
 static void clamp(struct credit2_vcpu *c, uint64_t front, ns_t lead)
 {
-    if (c->node.key + lead < front) {
-        c->node.key = front - lead;
+    if (c->sv.node.key + lead < front) {
+        c->sv.node.key = front - lead;
     }
 }
 
@@ -122,14 +128,9 @@ static uint64_t front_of(const struct credit2_pool *pool, const struct credit2_p
 
 /* --- queue ---------------------------------------------------------------- */
 
-static struct credit2_vcpu *from_node(struct heap_node *n)
-{
-    return container_of(n, struct credit2_vcpu, node);
-}
-
-static bool is_queued(const struct credit2_vcpu *c) { return heap_node_is_queued(&c->node); }
-static void enqueue(struct credit2_vcpu *c) { heap_insert(c->queue, &c->node); }
-static void dequeue(struct credit2_vcpu *c) { heap_remove(c->queue, &c->node); }
+static bool is_queued(const struct credit2_vcpu *c) { return heap_node_is_queued(&c->sv.node); }
+static void enqueue(struct credit2_vcpu *c) { heap_insert(c->queue, &c->sv.node); }
+static void dequeue(struct credit2_vcpu *c) { heap_remove(c->queue, &c->sv.node); }
 
 /* The least burned of all that wait and might run on cp. */
 static uint64_t next_burned(const struct credit2_pool *pool, const struct credit2_pcpu *cp)
@@ -141,91 +142,29 @@ static uint64_t next_burned(const struct credit2_pool *pool, const struct credit
     return b != NULL ? MIN(b->key, next) : next;
 }
 
-/*
- * If some CPU's hardware holds the state of c, which waits, that CPU is asked
- * to run c or to let go, and true is returned: credit2_released() follows.
- */
-static bool ask_holder(struct credit2_pool *pool, struct credit2_vcpu *c)
-{
-    const struct pcpu *holder = atomic_load_relaxed(&c->sv.vcpu->loaded_on);
-
-    if (likely(holder == NULL)) {
-        return false;
-    }
-    bool stays = sched_may_run_on(&c->sv, holder);
-    if (sched_ask_holder(&c->sv, stays ? PCPU_WORK_SCHED : PCPU_WORK_SAVE) == NULL) {
-        return false;
-    }
-    if (stays) {
-        cpumask_clear(&pool->idle, holder->id);
-    }
-    return true;
-}
-
-/* True when c, which waits, can be loaded on p now. */
-static __inline_hot bool can_load(struct credit2_pool *pool, struct credit2_vcpu *c,
-                                  const struct pcpu *p)
-{
-    return sched_may_run_on(&c->sv, p) &&
-           (likely(sched_is_loadable(c->sv.vcpu, p)) || !ask_holder(pool, c));
-}
-
-/* The node after n, depth first: below it if `down`, else past what is below it. NULL: the end. */
-static struct heap_node *next_node(struct heap_node *n, bool down)
-{
-    if (down && n->left != NULL) {
-        return n->left; /* a leftist heap has no right child without a left one */
-    }
-    while (n->parent != NULL && (n == n->parent->right || n->parent->right == NULL)) {
-        n = n->parent;
-    }
-    return n->parent != NULL ? n->parent->right : NULL;
-}
-
-/*
- * The vCPU in the heap that burned least, less than `limit`, and can be loaded
- * on p. Looks below a vCPU only if that one cannot: O(1 + number of those),
- * rarely more than there are CPUs that hold one.
- */
-static struct credit2_vcpu *find(struct credit2_pool *pool, const struct heap *heap,
-                                 const struct pcpu *p, uint64_t limit)
-{
-    struct credit2_vcpu *best = NULL;
-    bool down;
-
-    for (struct heap_node *n = heap->root; n != NULL; n = next_node(n, down)) {
-        down = false;
-        if (n->key < limit) {
-            struct credit2_vcpu *c = from_node(n);
-
-            down = !can_load(pool, c, p);
-            if (!down) {
-                best = c;
-                limit = n->key;
-            }
-        }
-    }
-    return best;
-}
-
 static struct credit2_vcpu *find_best(struct credit2_pool *pool, struct credit2_pcpu *cp,
                                       uint64_t limit)
 {
     struct heap_node *first = heap_min(&pool->waiting);
+    const struct pcpu *p = cp->sp.pcpu;
 
-    if (heap_is_empty(&cp->waiting)) {
+    if (heap_is_empty(&cp->waiting) && likely(pool->pool.nr_choosy == 0)) {
         /* Nearly always the first one will do. */
         if (first == NULL || first->key >= limit) {
             return NULL;
         }
-        if (likely(can_load(pool, from_node(first), cp->sp.pcpu))) {
-            return from_node(first);
+        if (likely(sched_can_load(&pool->pool, sched_from_node(first), p))) {
+            return from_sv(sched_from_node(first));
         }
     }
-    struct credit2_vcpu *best = find(pool, &pool->waiting, cp->sp.pcpu, limit);
-    struct credit2_vcpu *own =
-        find(pool, &cp->waiting, cp->sp.pcpu, best != NULL ? best->node.key : limit);
-    return own != NULL ? own : best;
+    struct sched_vcpu *best = sched_find(&pool->pool, &pool->waiting, p, limit, DISLIKE);
+    struct sched_vcpu *own =
+        sched_find(&pool->pool, &cp->waiting, p, best != NULL ? best->node.key : limit, DISLIKE);
+
+    if (own == NULL && best == NULL) {
+        return NULL;
+    }
+    return from_sv(own != NULL ? own : best);
 }
 
 /* --- wake ----------------------------------------------------------------- */
@@ -252,8 +191,8 @@ static struct credit2_pcpu *survey(struct credit2_pool *pool, const struct cpuma
             }
             struct credit2_vcpu *c = credit2_vcpu(cp->sp.current);
             book(cp, c, now);
-            if (c->node.key >= most) {
-                most = c->node.key;
+            if (c->sv.node.key >= most) {
+                most = c->sv.node.key;
                 last = cp;
             }
         }
@@ -265,8 +204,9 @@ static struct credit2_pcpu *survey(struct credit2_pool *pool, const struct cpuma
 static void preempt(struct credit2_pool *pool, struct credit2_vcpu *c, struct credit2_pcpu *last,
                     ns_t now)
 {
-    if (last != NULL && c->node.key + PREEMPT_MIN < credit2_vcpu(last->sp.current)->node.key) {
-        ns_t may_go = last->sp.current->since + RUN_MIN;
+    if (last != NULL &&
+        c->sv.node.key + PREEMPT_MIN < credit2_vcpu(last->sp.current)->sv.node.key) {
+        ns_t may_go = last->sp.current->rs.since + pool->run_min;
 
         /* No need to ask a CPU that will look by itself as soon as it may switch. */
         if (now >= may_go || atomic_load_relaxed(&last->sp.slice_at) > may_go) {
@@ -285,38 +225,28 @@ static void preempt(struct credit2_pool *pool, struct credit2_vcpu *c, struct cr
 /* Queues c; kicks the CPU that should run it: an idle one, else one with less credit. */
 static void place(struct credit2_pool *pool, struct credit2_vcpu *c)
 {
-    struct cpumask idle = cpumask_and(&pool->idle, &c->sv.affinity);
+    struct cpumask idle = sched_idle_for(&pool->pool, &c->sv);
 
-    if (cpumask_is_empty(&idle)) {
-        ns_t now = arch_time_now();
-        uint64_t front;
-        struct credit2_pcpu *last = survey(pool, &c->sv.affinity, now, &front);
-
-        clamp(c, front, CREDIT_MAX);
+    if (!cpumask_is_empty(&idle)) {
         enqueue(c);
-        if (!ask_holder(pool, c)) {
-            preempt(pool, c, last, now);
-        }
+        sched_use_idle(&pool->pool, &c->sv, &idle);
         return;
     }
-    enqueue(c);
-    struct pcpu *p = atomic_load_relaxed(&c->sv.vcpu->loaded_on);
+    ns_t now = arch_time_now();
+    uint64_t front;
+    struct credit2_pcpu *last = survey(pool, &c->sv.affinity, now, &front);
 
-    if (p != NULL && cpumask_test(&idle, p->id)) {
-        /* It runs c, or loads another over it; only in between c would wait for it. */
-        atomic_store_relaxed(&c->sv.wanted, true);
-    } else {
-        if (ask_holder(pool, c)) {
-            return;
-        }
-        /* Where it ran last its caches may be warm. */
-        p = c->sv.vcpu->pcpu;
-        if (!cpumask_test(&idle, p->id)) {
-            p = pool->pool.hv->pcpus[cpumask_first(&idle)];
-        }
+    if (unlikely(!cpumask_is_empty(&c->sv.preferred))) {
+        uint64_t ignored;
+        struct credit2_pcpu *liked = survey(pool, &c->sv.preferred, now, &ignored);
+
+        last = liked != NULL ? liked : last;
     }
-    cpumask_clear(&pool->idle, p->id);
-    pcpu_kick(p, PCPU_WORK_SCHED);
+    clamp(c, front, CREDIT_MAX);
+    enqueue(c);
+    if (!sched_is_held(&pool->pool, &c->sv)) {
+        preempt(pool, c, last, now);
+    }
 }
 
 static void credit2_wake(struct vcpu *v)
@@ -350,19 +280,19 @@ static void credit2_released(struct vcpu *v)
 /* --- pick ----------------------------------------------------------------- */
 
 /* While the first of those that wait for cp has burned `next`: how long c may run. */
-static void set_slice(struct credit2_pcpu *cp, const struct credit2_vcpu *c, uint64_t next,
-                      ns_t now)
+static void set_slice(const struct credit2_pool *pool, struct credit2_pcpu *cp,
+                      const struct credit2_vcpu *c, uint64_t next, ns_t now)
 {
-    ns_t slice = RUN_MIN;
+    ns_t slice = MAX(pool->run_min, SLICE_MIN);
 
-    if (cp->sp.slice_at <= now + RUN_MIN) {
+    if (cp->sp.slice_at <= now + slice) {
         return; /* it is looked at before that anyway */
     }
-    if (next + RUN_PAST > c->node.key) {
+    if (next + RUN_PAST > c->sv.node.key) {
         /* The bound is RUN_MAX for a weight of 1, so that the product cannot overflow. */
-        uint64_t ahead = MIN(next + RUN_PAST - c->node.key, RUN_MAX << 8);
+        uint64_t ahead = MIN(next + RUN_PAST - c->sv.node.key, RUN_MAX << 8);
 
-        slice = MAX(RUN_MIN, MIN(RUN_MAX, (ahead * c->weight) >> 8));
+        slice = MAX(slice, MIN(RUN_MAX, (ahead * c->weight) >> 8));
     }
     sched_set_slice(&cp->sp, now + slice);
 }
@@ -376,16 +306,24 @@ static void choose(struct credit2_pool *pool, struct credit2_pcpu *cp, struct cr
     c->booked = now;
     clamp(c, front, LEAD_MAX);
     if (next == NOBODY) {
-        c->node.key = MIN(c->node.key, front);
+        c->sv.node.key = MIN(c->sv.node.key, front);
         return;
     }
     /* Who goes on for having run too shortly, or after a yield, is not the first. */
-    uint64_t first = MIN(c->node.key, next);
+    uint64_t first = MIN(c->sv.node.key, next);
     cp->front = MAX(cp->front, first);
     if (likely(c->queue == &pool->waiting)) {
         pool->front = MAX(pool->front, first);
     }
-    set_slice(cp, c, next, now);
+    set_slice(pool, cp, c, next, now);
+}
+
+/* False where prev, which ran on cp, must not go on, or would better do so on an idle CPU. */
+static bool stays_here(const struct credit2_pool *pool, const struct credit2_vcpu *c,
+                       const struct credit2_pcpu *cp)
+{
+    return sched_may_run_on(&c->sv, cp->sp.pcpu) &&
+           likely(!sched_is_better_elsewhere(&pool->pool, &c->sv, cp->sp.pcpu));
 }
 
 /* Takes best (or NULL) off its queue for cp, where prev (or NULL) gives way and can run still. */
@@ -394,17 +332,17 @@ static void exchange(struct credit2_pool *pool, struct credit2_pcpu *cp, struct 
 {
     if (best != NULL) {
         dequeue(best);
-        atomic_store_relaxed(&best->sv.wanted, false);
+        atomic_store_relaxed(&best->sv.vcpu->wanted, false);
     }
     if (prev == NULL) {
         return;
     }
     struct credit2_vcpu *c = credit2_vcpu(prev);
 
-    if (sched_may_run_on(&c->sv, cp->sp.pcpu)) {
+    if (stays_here(pool, c, cp)) {
         enqueue(c);
         /* Its state stays here until the next one is loaded; then an idle CPU may have it. */
-        atomic_store_relaxed(&c->sv.wanted, !cpumask_is_empty(&pool->idle));
+        atomic_store_relaxed(&c->sv.vcpu->wanted, !cpumask_is_empty(&pool->pool.idle));
     } else {
         place(pool, c);
         pcpu_raise(cp->sp.pcpu, PCPU_WORK_SAVE);
@@ -415,13 +353,13 @@ static void exchange(struct credit2_pool *pool, struct credit2_pcpu *cp, struct 
 static bool swap_first(const struct credit2_pool *pool, struct credit2_vcpu *c,
                        struct credit2_vcpu *best)
 {
-    if (c->queue != best->queue || heap_min(best->queue) != &best->node) {
+    if (c->queue != best->queue || heap_min(best->queue) != &best->sv.node) {
         return false;
     }
-    heap_replace_min(best->queue, &c->node);
-    atomic_store_relaxed(&best->sv.wanted, false);
+    heap_replace_min(best->queue, &c->sv.node);
+    atomic_store_relaxed(&best->sv.vcpu->wanted, false);
     /* As in exchange(). */
-    atomic_store_relaxed(&c->sv.wanted, !cpumask_is_empty(&pool->idle));
+    atomic_store_relaxed(&c->sv.vcpu->wanted, !cpumask_is_empty(&pool->pool.idle));
     return true;
 }
 
@@ -435,10 +373,10 @@ static struct credit2_vcpu *pick_contended(struct credit2_pool *pool, struct cre
     if (keep && c->sv.yields) {
         c->sv.yields = false;
     } else if (keep) {
-        limit = c->node.key;
-        if (ns_since(prev->since, now) < RUN_MIN) {
+        limit = c->sv.node.key;
+        if (ns_since(prev->rs.since, now) < pool->run_min) {
             if (next_burned(pool, cp) + PREEMPT_MIN < limit) {
-                sched_set_slice(&cp->sp, prev->since + RUN_MIN);
+                sched_set_slice(&cp->sp, prev->rs.since + pool->run_min);
             }
             limit = 0;
         }
@@ -463,26 +401,11 @@ static struct credit2_vcpu *pick_contended(struct credit2_pool *pool, struct cre
  */
 static void spread(struct credit2_pool *pool)
 {
-    struct heap_node *n = pool->waiting.root;
-
-    if (n != NULL && !cpumask_is_empty(&pool->untimed)) {
+    if (!heap_is_empty(&pool->waiting) && !cpumask_is_empty(&pool->untimed)) {
         pcpu_kick(pool->pool.hv->pcpus[cpumask_first(&pool->untimed)], PCPU_WORK_SCHED);
     }
-    if (likely(cpumask_is_empty(&pool->idle))) {
-        return;
-    }
-    for (; n != NULL; n = next_node(n, true)) {
-        const struct credit2_vcpu *c = from_node(n);
-        struct cpumask idle = cpumask_and(&pool->idle, &c->sv.affinity);
-
-        /* Whose state is held will be placed when it is not any more. */
-        if (!cpumask_is_empty(&idle) && atomic_load_relaxed(&c->sv.vcpu->loaded_on) == NULL) {
-            uint32_t cpu = cpumask_first(&idle);
-
-            cpumask_clear(&pool->idle, cpu);
-            pcpu_kick(pool->pool.hv->pcpus[cpu], PCPU_WORK_SCHED);
-            return;
-        }
+    if (unlikely(!cpumask_is_empty(&pool->pool.idle))) {
+        sched_spread(&pool->pool, &pool->waiting);
     }
 }
 
@@ -499,7 +422,7 @@ static __noinline struct vcpu *pick_anew(struct credit2_pool *pool, struct credi
     cp->tickled = false;
     if (prev != NULL) {
         c = credit2_vcpu(prev);
-        keep = ready != NULL && sched_may_run_on(&c->sv, cp->sp.pcpu);
+        keep = ready != NULL && stays_here(pool, c, cp);
         book(cp, c, now);
     }
     if (cp->sp.slice_at == 0) {
@@ -524,11 +447,14 @@ static __noinline struct vcpu *pick_anew(struct credit2_pool *pool, struct credi
             *cp->untimed |= cp->bit;
         }
     }
+    if (v != prev) {
+        sched_switch(&cp->sp, prev, v, now);
+    }
     if (next != NOBODY) {
         spread(pool);
     }
-    if (v != prev) {
-        sched_switch(&cp->sp, prev, v, now);
+    if (v == NULL && unlikely(pool->pool.nr_choosy != 0)) {
+        sched_pull(&pool->pool, cp->sp.pcpu);
     }
     return v;
 }
@@ -546,8 +472,7 @@ static struct vcpu *credit2_pick(struct sched_pcpu *sp, struct vcpu *prev)
         struct credit2_vcpu *c = credit2_vcpu(prev);
 
         c->sv.yields = false;
-        if (sp->slice_at == NS_NEVER && vcpu_is_runnable(prev) &&
-            sched_may_run_on(&c->sv, sp->pcpu)) {
+        if (sp->slice_at == NS_NEVER && vcpu_is_runnable(prev) && stays_here(pool, c, cp)) {
             cp->tickled = false;
             return prev;
         }
@@ -564,10 +489,22 @@ static void credit2_pcpu_init(struct sched_pcpu *sp)
     uint32_t id = sp->pcpu->id;
 
     cp->bit = BIT(id % 64);
-    cp->idle = &pool->idle.w[id / 64];
+    cp->idle = &pool->pool.idle.w[id / 64];
     cp->untimed = &pool->untimed.w[id / 64];
     *cp->idle |= cp->bit;
 }
+
+static void credit2_pcpu_fini(struct sched_pcpu *sp)
+{
+    struct credit2_pcpu *cp = credit2_pcpu(sp);
+
+    *cp->idle &= ~cp->bit;
+    *cp->untimed &= ~cp->bit;
+}
+
+static void credit2_pool_init(struct cpupool *pool) { credit2_pool(pool)->run_min = RUN_MIN; }
+
+static ns_t *credit2_ratelimit(struct cpupool *pool) { return &credit2_pool(pool)->run_min; }
 
 /* Takes the mask over and finds the queue that goes with it. c is in none. */
 static void set_mask(struct credit2_pool *pool, struct credit2_vcpu *c, const struct cpumask *mask)
@@ -581,24 +518,31 @@ static void set_mask(struct credit2_pool *pool, struct credit2_vcpu *c, const st
     }
 }
 
-static int credit2_vcpu_init(struct vcpu *v)
+static int credit2_vcpu_init(struct sched_vcpu *sv, struct pcpu **first)
 {
-    struct credit2_vcpu *c = credit2_vcpu(v);
-    struct credit2_pool *pool = credit2_pool(c->sv.pool);
-    uint32_t weight = v->domain->config.weight;
-    struct cpumask mask = c->sv.affinity;
+    struct credit2_vcpu *c = from_sv(sv);
+    struct credit2_pool *pool = credit2_pool(sv->pool);
+    uint32_t weight = sv->vcpu->domain->config.weight;
+    struct cpumask mask = sv->affinity;
 
-    heap_node_init(&c->node);
+    heap_node_init(&sv->node);
     set_rate(c, weight != 0 ? weight : SCHED_WEIGHT_DEFAULT);
     set_mask(pool, c, &mask);
-    v->pcpu = pool->pool.hv->pcpus[cpumask_first(&mask)];
+    *first = pool->pool.hv->pcpus[cpumask_first(&mask)];
     return 0;
 }
 
-static int credit2_set_affinity(struct vcpu *v, const struct cpumask *mask)
+static void credit2_vcpu_fini(struct sched_vcpu *sv)
 {
-    struct credit2_vcpu *c = credit2_vcpu(v);
-    struct credit2_pool *pool = credit2_pool(c->sv.pool);
+    if (is_queued(from_sv(sv))) {
+        dequeue(from_sv(sv));
+    }
+}
+
+static int credit2_set_affinity(struct sched_vcpu *sv, const struct cpumask *mask)
+{
+    struct credit2_vcpu *c = from_sv(sv);
+    struct credit2_pool *pool = credit2_pool(sv->pool);
     bool queued = is_queued(c);
     uint64_t front;
 
@@ -609,37 +553,57 @@ static int credit2_set_affinity(struct vcpu *v, const struct cpumask *mask)
     /* Credit and debt against the CPUs that it leaves mean nothing to those that it joins. */
     survey(pool, mask, arch_time_now(), &front);
     clamp(c, front, CREDIT_MAX);
-    c->node.key = MIN(c->node.key, front);
+    sv->node.key = MIN(sv->node.key, front);
     if (queued) {
         place(pool, c);
-    } else if (v->running) {
-        pcpu_kick(v->pcpu, PCPU_WORK_SCHED);
+    } else if (sched_has_entered(sv) && sv->vcpu->running) {
+        pcpu_kick(sv->vcpu->pcpu, PCPU_WORK_SCHED);
     }
     return 0;
 }
 
-static void credit2_set_weight(struct vcpu *v, uint32_t weight)
-{
-    struct credit2_vcpu *c = credit2_vcpu(v);
+/* --- parameters ----------------------------------------------------------- */
 
-    if (v->running) {
-        book(credit2_pcpu(v->pcpu->sched), c, arch_time_now());
+static void credit2_get_domain(struct domain *d, struct sched_params *out)
+{
+    out->weight = d->config.weight;
+}
+
+static int credit2_set_domain(struct domain *d, const struct sched_params *in)
+{
+    struct vcpu *v;
+
+    if (in->weight == 0 || in->weight > SCHED_WEIGHT_MAX) {
+        return refuse(-XEN_EINVAL, "the weight is not in 1..65535", in->weight, 0);
     }
-    set_rate(c, weight);
+    d->config.weight = in->weight;
+    for_each_vcpu(d, v, i)
+    {
+        if (v->running) {
+            book(credit2_pcpu(v->pcpu->sched), credit2_vcpu(v), arch_time_now());
+        }
+        set_rate(credit2_vcpu(v), in->weight);
+    }
+    return 0;
 }
 
 const struct sched_ops credit2_ops = {
     .id = SCHED_CREDIT2,
+    .name = "credit2",
     .pool_size = sizeof(struct credit2_pool),
     .pcpu_size = sizeof(struct credit2_pcpu),
     .vcpu_size = sizeof(struct credit2_vcpu),
+    .pool_init = credit2_pool_init,
     .pcpu_init = credit2_pcpu_init,
+    .pcpu_fini = credit2_pcpu_fini,
     .vcpu_init = credit2_vcpu_init,
-    .vcpu_fini = credit2_sleep,
+    .vcpu_fini = credit2_vcpu_fini,
     .wake = credit2_wake,
     .sleep = credit2_sleep,
     .released = credit2_released,
     .pick = credit2_pick,
     .set_affinity = credit2_set_affinity,
-    .set_weight = credit2_set_weight,
+    .get_domain = credit2_get_domain,
+    .set_domain = credit2_set_domain,
+    .ratelimit = credit2_ratelimit,
 };

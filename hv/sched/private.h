@@ -5,12 +5,16 @@
  * sched.c owns the neutral parts: the lock, who runs where and since when, the
  * preemption timer. A scheduler is a const struct sched_ops and decides. Its
  * pool, per-CPU and per-vCPU data begin with the structs below; sched.c and
- * cpupool.c allocate them, zeroed, in the sizes that the table names.
+ * cpupool.c allocate them, zeroed, in the sizes that the table names. queue.c has
+ * what the schedulers with a queue do alike.
  */
 #ifndef SCHED_PRIVATE_H
 #define SCHED_PRIVATE_H
 
 #include <loam/atomic.h>
+#include <loam/heap.h>
+#include <loam/job.h>
+#include <loam/list.h>
 #include <loam/lock.h>
 #include <loam/pcpu.h>
 #include <loam/sched.h>
@@ -26,9 +30,20 @@ struct cpupool {
     struct spinlock lock; /* LOCK_RANK_SCHED: everything that is scheduled in the pool */
     const struct sched_ops *ops;
     struct hv *hv;
-    struct cpupool *next; /* [hv->lock] */
-    struct cpumask cpus; /* constant */
-    uint32_t nr_cpus; /* constant */
+    struct cpupool *next; /* [hv->lock] by id */
+    uint32_t id; /* constant */
+    uint32_t refs; /* [hv->lock] who keeps it from being destroyed */
+    uint32_t nr_domains; /* [hv->lock] */
+    /* Written with both hv->lock and lock held, read with one of them. */
+    uint32_t nr_cpus;
+    struct cpumask cpus; /* those that may be given work */
+    struct cpumask leaving; /* [lock] taken out, until cpupool_remove_cpu() has seen them gone */
+    uint32_t generation; /* [lock] of `cpus`: how often it changed */
+    struct list vcpus; /* [lock] struct sched_vcpu, the one of the lowest generation first */
+    struct cpumask idle; /* [lock] run nothing and were not kicked to change that */
+    uint32_t nr_choosy; /* [lock] vCPUs that prefer some of their CPUs */
+    bool refreshing; /* [lock] the job is queued */
+    struct job job; /* refreshes vCPUs; then waits to free the pool */
     char name[CPUPOOL_NAME_MAX];
 };
 
@@ -45,26 +60,46 @@ struct sched_pcpu {
 };
 
 struct sched_vcpu {
-    struct vcpu *vcpu;
-    struct cpupool *pool;
-    struct cpumask affinity; /* [pool->lock] CPUs of the pool that may run it, never empty */
-    bool wanted; /* atomic: some CPU waits until v->loaded_on is NULL */
+    struct vcpu *vcpu; /* whose `sched` this is; not yet while its domain moves here */
+    struct heap_node node; /* in the queue of those that wait for a CPU; key: the scheduler's */
+    struct cpumask
+        affinity; /* [pool->lock] CPUs of the pool that may run it; empty: the pool's is */
+    struct cpumask preferred; /* [pool->lock] a true part of affinity, empty: all are alike */
     bool yields; /* goes behind one other vCPU at the next pick. Its CPU's own, no lock */
+    struct cpupool *pool;
+    struct sched_affinity set; /* [pool->lock] as it was asked for */
+    uint32_t generation; /* [pool->lock] of pool->cpus that affinity was made from */
+    struct list_node link; /* [pool->lock] in pool->vcpus */
 };
 
 /* A scheduler. All functions are called with pool->lock held and take no lock but a timer's. */
 struct sched_ops {
     enum sched_id id;
+    const char *name;
+    bool dedicated; /* each vCPU has a CPU to itself */
     size_t pool_size; /* of its struct that begins with struct cpupool */
     size_t pcpu_size; /* ... with struct sched_pcpu */
     size_t vcpu_size; /* ... with struct sched_vcpu */
 
+    /* NULL: nothing to prepare (no lock held), or to stop (no vCPU is left). */
+    void (*pool_init)(struct cpupool *pool);
+    void (*pool_fini)(struct cpupool *pool);
     /* A CPU enters its pool; it runs nothing. */
     void (*pcpu_init)(struct sched_pcpu *sp);
-    /* v enters with affinity set. Errors: -XEN_ENOSPC no room for it. */
-    int (*vcpu_init)(struct vcpu *v);
-    /* v leaves; it neither runs nor may run. */
-    void (*vcpu_fini)(struct vcpu *v);
+    /*
+     * sp is in pool->cpus no more. Errors: -XEN_EBUSY it has to stay, nothing was changed.
+     * NULL: no objection.
+     */
+    int (*pcpu_leaves)(struct sched_pcpu *sp);
+    /* A CPU is gone: it runs nothing, and no vCPU may run there. */
+    void (*pcpu_fini)(struct sched_pcpu *sp);
+    /*
+     * A vCPU enters with affinity set; *first: the CPU where it may be expected first. It may still
+     * run in the pool that it comes from. Errors: -XEN_ENOSPC no room for it.
+     */
+    int (*vcpu_init)(struct sched_vcpu *sv, struct pcpu **first);
+    /* It leaves (or does not come after all): it neither runs nor may run here. */
+    void (*vcpu_fini)(struct sched_vcpu *sv);
     /* v, neither running nor queued, may run now. */
     void (*wake)(struct vcpu *v);
     /* v, not running, may not run any more. */
@@ -76,19 +111,48 @@ struct sched_ops {
      * Calls sched_switch() if the two differ.
      */
     struct vcpu *(*pick)(struct sched_pcpu *sp, struct vcpu *prev);
-    /* Takes the mask over into v->sched->affinity. Errors: -XEN_EBUSY no such CPU is free. */
-    int (*set_affinity)(struct vcpu *v, const struct cpumask *mask);
-    /* NULL: weights mean nothing here. */
-    void (*set_weight)(struct vcpu *v, uint32_t weight);
+    /* Takes the mask over into sv->affinity. Errors: -XEN_EBUSY no such CPU is free. */
+    int (*set_affinity)(struct sched_vcpu *sv, const struct cpumask *mask);
+    /*
+     * Parameters of a domain, or of one vCPU (get with NULL: the defaults). Errors:
+     * -XEN_EINVAL a value is out of range, -XEN_ENOMEM. NULL: there are none.
+     */
+    void (*get_domain)(struct domain *d, struct sched_params *out);
+    int (*set_domain)(struct domain *d, const struct sched_params *in);
+    void (*get_vcpu)(struct sched_vcpu *sv, struct sched_params *out);
+    int (*set_vcpu)(struct sched_vcpu *sv, const struct sched_params *in);
+    /* d has no vCPU in the pool any more: gives d->sched back. */
+    void (*domain_fini)(struct domain *d);
+    /* Where the pool's rate limit is. NULL: there is none. */
+    ns_t *(*ratelimit)(struct cpupool *pool);
 };
 
 extern const struct sched_ops credit2_ops;
+extern const struct sched_ops rtds_ops;
 extern const struct sched_ops null_ops;
+
+/* The pool that v is in now, locked. */
+struct cpupool *sched_lock(struct vcpu *v);
+
+/* --- cpupool.c ------------------------------------------------------------ */
+
+/* Locks: hv->lock is held. Errors of attach: -XEN_ENOMEM. */
+struct cpupool *cpupool_find_locked(struct hv *hv, uint32_t id);
+void cpupool_unlink_locked(struct cpupool *pool);
+/* `cpu`, which is in no pool, enters this one. */
+int __must_check cpupool_attach_locked(struct cpupool *pool, uint32_t cpu);
+/* Frees a pool that is in no list and has neither CPUs nor vCPUs, and that nobody looks at. */
+void cpupool_free(struct cpupool *pool);
+
+/* --- sched.c -------------------------------------------------------------- */
 
 static inline bool sched_may_run_on(const struct sched_vcpu *sv, const struct pcpu *p)
 {
     return cpumask_test(&sv->affinity, p->id);
 }
+
+/* True when v may be told to run: it is not only expected from another pool. */
+static inline bool sched_has_entered(const struct sched_vcpu *sv) { return sv->vcpu->sched == sv; }
 
 /* True when p may load v: no other CPU's hardware holds its state. */
 static inline bool sched_is_loadable(const struct vcpu *v, const struct pcpu *p)
@@ -102,6 +166,28 @@ static inline bool sched_is_loadable(const struct vcpu *v, const struct pcpu *p)
 /* now - then; 0 where two CPUs read the counter so close together that it is negative. */
 static inline ns_t ns_since(ns_t then, ns_t now) { return MAX(now, then) - then; }
 
+/* v, whose pool is locked, leaves its state for another one, or the same. */
+static inline void sched_enter_state(struct vcpu *v, enum vcpu_state state, ns_t now)
+{
+    v->rs.time[v->rs.state] += ns_since(v->rs.since, now);
+    v->rs.since = now;
+    v->rs.state = state;
+    if (unlikely(v->on_runstate != NULL)) {
+        v->on_runstate(v, &v->rs);
+    }
+}
+
+/* The state of a vCPU without a CPU. */
+static inline enum vcpu_state sched_state_off_cpu(const struct vcpu *v)
+{
+    uint32_t pause = atomic_load_relaxed(&v->pause);
+
+    if (pause & VCPU_PAUSE_BLOCKED) {
+        return VCPU_STATE_BLOCKED;
+    }
+    return pause == 0 ? VCPU_STATE_RUNNABLE : VCPU_STATE_OFFLINE;
+}
+
 /*
  * Books that sp goes from prev to next, either may be NULL: prev begins to wait
  * (anew when it is woken), next has waited. Locks: pool->lock is held.
@@ -110,16 +196,14 @@ static inline void sched_switch(struct sched_pcpu *sp, struct vcpu *prev, struct
                                 ns_t now)
 {
     if (prev != NULL) {
-        prev->runtime += ns_since(prev->since, now);
-        prev->since = now;
+        sched_enter_state(prev, sched_state_off_cpu(prev), now);
         /* Release: partner is vcpu_is_off_cpu(). */
         atomic_store_release(&prev->running, false);
     }
     if (next != NULL) {
-        next->waited += ns_since(next->since, now);
-        next->since = now;
+        sched_enter_state(next, VCPU_STATE_RUNNING, now);
         if (unlikely(guest_is_shared(&next->waited_word))) {
-            guest_shared_store(&next->waited_word, next->waited);
+            guest_shared_store(&next->waited_word, next->rs.time[VCPU_STATE_RUNNABLE]);
         }
         next->pcpu = sp->pcpu;
         atomic_store_release(&next->running, true);
@@ -129,6 +213,19 @@ static inline void sched_switch(struct sched_pcpu *sp, struct vcpu *prev, struct
 
 /* Prepares sp for p. */
 void sched_pcpu_init(struct sched_pcpu *sp, struct pcpu *p, struct cpupool *pool);
+
+/* v's place in a pool: made for v->domain->pool, and given back. Errors: as sched_vcpu_init(). */
+int __must_check sched_place_make(struct vcpu *v, struct cpupool *pool, struct pcpu **first,
+                                  struct sched_vcpu **out);
+void sched_place_free(struct sched_vcpu *sv);
+/* v, on no CPU and not runnable, changes its place and with it the pool. */
+void sched_place_change(struct vcpu *v, struct sched_vcpu *to, struct pcpu *first);
+
+/*
+ * Brings the masks of up to `limit` vCPUs of the pool up to date with its CPUs; false when
+ * some are left. Locks: pool->lock is held.
+ */
+bool sched_refresh(struct cpupool *pool, uint32_t limit);
 
 /*
  * Makes the preemption timer of sp fire at `deadline` or earlier. It is left
@@ -144,5 +241,62 @@ void sched_set_slice(struct sched_pcpu *sp, ns_t deadline);
  * over it). NULL: no CPU holds it. Locks: pool->lock is held.
  */
 struct pcpu *sched_ask_holder(struct sched_vcpu *sv, uint32_t work);
+
+/* --- queue.c: heaps of vCPUs that wait, and idle CPUs -------------------- */
+
+static inline struct sched_vcpu *sched_from_node(struct heap_node *n)
+{
+    return container_of(n, struct sched_vcpu, node);
+}
+
+/* False where another CPU is better for sv (soft affinity). */
+static inline bool sched_likes(const struct sched_vcpu *sv, const struct pcpu *p)
+{
+    return likely(cpumask_is_empty(&sv->preferred)) || cpumask_test(&sv->preferred, p->id);
+}
+
+/* The idle CPUs that sv should be put on: those that it likes, else all that may run it. */
+struct cpumask sched_idle_for(const struct cpupool *pool, const struct sched_vcpu *sv);
+
+/* True when sv would be away from the CPUs that it likes on p, and one of those idles. */
+static inline bool sched_is_better_elsewhere(const struct cpupool *pool,
+                                             const struct sched_vcpu *sv, const struct pcpu *p)
+{
+    if (sched_likes(sv, p)) {
+        return false;
+    }
+    struct cpumask better = cpumask_and(&pool->idle, &sv->preferred);
+
+    return !cpumask_is_empty(&better);
+}
+
+/*
+ * If some CPU's hardware holds the state of sv, which waits, that CPU is asked to run it or to
+ * let go, and true is returned: ops->released() follows.
+ */
+bool sched_is_held(struct cpupool *pool, struct sched_vcpu *sv);
+
+/* True when sv, which waits, can be loaded on p now. */
+static __inline_hot bool sched_can_load(struct cpupool *pool, struct sched_vcpu *sv,
+                                        const struct pcpu *p)
+{
+    return sched_may_run_on(sv, p) &&
+           (likely(sched_is_loadable(sv->vcpu, p)) || !sched_is_held(pool, sv));
+}
+
+/*
+ * The vCPU in the heap with the lowest key below `limit` that can be loaded on p. One that does not
+ * like p counts as having a key larger by `dislike`, and is left to an idle CPU that it likes.
+ * Looks below a vCPU only if that one will not do: O(1 + number of those).
+ */
+struct sched_vcpu *sched_find(struct cpupool *pool, const struct heap *heap, const struct pcpu *p,
+                              uint64_t limit, uint64_t dislike);
+
+/* sv, queued just now, shall run on one of `idle`, which is not empty: kicks one. */
+void sched_use_idle(struct cpupool *pool, struct sched_vcpu *sv, const struct cpumask *idle);
+/* Kicks an idle CPU that could run one of those in the heap, if there are both; it goes on so. */
+void sched_spread(struct cpupool *pool, const struct heap *heap);
+/* p idles from now on: a CPU that runs a vCPU which would rather be on p shall let it go. */
+void sched_pull(struct cpupool *pool, const struct pcpu *p);
 
 #endif

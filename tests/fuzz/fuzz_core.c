@@ -718,7 +718,8 @@ static void action_schedule(struct slot *s)
             s->affinity[v->id] = cpumask_and(&mask, cpupool_cpus(s->d->pool));
         }
     } else {
-        int rc = sched_set_weight(s->d, (uint32_t)odd_number());
+        struct sched_params params = { .weight = (uint32_t)odd_number() };
+        int rc = sched_set_params(s->d, cpupool_sched(s->d->pool), &params);
 
         EXPECT(rc == 0 || rc == -XEN_EINVAL || rc == -XEN_EOPNOTSUPP, "weight: %d", rc);
     }

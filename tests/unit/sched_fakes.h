@@ -73,7 +73,11 @@ static inline struct domain *fake_domain_create(struct hv *hv, struct cpupool *p
     struct domain *d = calloc(1, sizeof(*d));
 
     d->hv = hv;
+    d->lock = SPINLOCK_INIT(LOCK_RANK_DOMAIN);
+    d->refs = 1;
+    d->state = DOMAIN_RUNNING;
     d->pool = pool;
+    CHECK_EQ(cpupool_enter(d), 0);
     d->config.weight = weight;
     d->config.vcpus_max = vcpus;
     d->vcpus = calloc(vcpus, sizeof(struct vcpu *));
@@ -106,6 +110,9 @@ static inline void fake_domain_destroy(struct domain *d)
         sched_vcpu_fini(v);
         free(v);
     }
+    sched_domain_fini(d);
+    cpupool_leave(d);
+    CHECK_EQ(d->refs, 1);
     free(d->vcpus);
     free(d);
 }
@@ -123,6 +130,8 @@ static inline void fake_unpause(struct vcpu *v, uint32_t reason)
 
     if (old != 0 && (old & ~reason) == 0) {
         sched_wake(v);
+    } else if ((old & reason) & VCPU_PAUSE_BLOCKED) {
+        sched_state_changed(v);
     }
 }
 

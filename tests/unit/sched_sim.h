@@ -119,6 +119,12 @@ static inline uint32_t sim_domain(struct sim *s, uint32_t weight)
     return s->nr_domains++;
 }
 
+static inline int sim_set_weight(struct sim *s, uint32_t domain, uint32_t weight)
+{
+    return sched_set_params(s->domain[domain], SCHED_CREDIT2,
+                            &(struct sched_params){ .weight = weight });
+}
+
 static inline struct sim_vcpu *sim_add(struct sim *s, struct sim_guest g)
 {
     uint32_t i = s->nr_vcpus++;

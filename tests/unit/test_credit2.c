@@ -239,11 +239,11 @@ TEST(weights_change_while_running)
     sim_run(s, 2 * NS_PER_S);
     SIM_CHECK(s, off_by(s->vcpu[0].ran, NS_PER_S) < 20000);
     ns_t before = s->vcpu[0].ran;
-    CHECK_EQ(sched_set_weight(s->domain[0], 768), 0);
+    CHECK_EQ(sim_set_weight(s, 0, 768), 0);
     sim_run(s, 4 * NS_PER_S);
     SIM_CHECK(s, off_by(s->vcpu[0].ran - before, 3 * NS_PER_S) < 20000);
-    CHECK_EQ(sched_set_weight(s->domain[0], 0), -XEN_EINVAL);
-    CHECK_EQ(sched_set_weight(s->domain[0], SCHED_WEIGHT_MAX + 1), -XEN_EINVAL);
+    CHECK_EQ(sim_set_weight(s, 0, 0), -XEN_EINVAL);
+    CHECK_EQ(sim_set_weight(s, 0, SCHED_WEIGHT_MAX + 1), -XEN_EINVAL);
     sim_destroy(s);
 }
 

@@ -152,13 +152,13 @@ TEST(time_spent_waiting)
     CHECK_EQ(seen, 0);
     sched_yield_vcpu(a);
     CHECK(pick(p) == b);
-    CHECK_EQ(a->waited, 0);
-    CHECK_EQ(b->waited, 3 * NS_PER_MS);
+    CHECK_EQ(a->rs.time[VCPU_STATE_RUNNABLE], 0);
+    CHECK_EQ(b->rs.time[VCPU_STATE_RUNNABLE], 3 * NS_PER_MS);
     CHECK_EQ(seen, 3 * NS_PER_MS);
     fake_machine->now += 2 * NS_PER_MS;
     sched_yield_vcpu(b);
     CHECK(pick(p) == a);
-    CHECK_EQ(a->waited, 2 * NS_PER_MS);
+    CHECK_EQ(a->rs.time[VCPU_STATE_RUNNABLE], 2 * NS_PER_MS);
     /* b sleeps for a second, then waits for a millisecond. */
     fake_pause(b, VCPU_PAUSE_BLOCKED);
     fake_machine->now += NS_PER_S;
@@ -346,7 +346,8 @@ TEST(null_gives_each_vcpu_a_cpu)
     struct vcpu *a = add(&t, 0), *b = add(&t, 1);
 
     CHECK_EQ(fake_vcpu_create(t.d, 2), -XEN_ENOSPC);
-    CHECK_EQ(sched_set_weight(t.d, 512), -XEN_EOPNOTSUPP);
+    CHECK_EQ(sched_set_params(t.d, SCHED_NULL, &(struct sched_params){ .weight = 512 }),
+             -XEN_EOPNOTSUPP);
     fake_unpause(a, VCPU_PAUSE_DOMAIN);
     fake_unpause(b, VCPU_PAUSE_DOMAIN);
     CHECK(pick(p0) == a && pick(p1) == b);

@@ -16,8 +16,10 @@
 #include <loam/types.h>
 
 struct cpupool;
+struct cpupool_move;
 struct hv;
 struct plan_domain;
+struct sched_domain;
 struct vcpu;
 
 #define DOMAIN_NAME_MAX 32
@@ -72,7 +74,9 @@ struct domain {
     struct p2m p2m;
     struct mmio_map mmio;        /* emulated devices */
     uint64_t pages;              /* [lock] frames of RAM owned */
-    struct cpupool *pool;
+    struct cpupool *pool;        /* [lock] */
+    struct cpupool_move *move;   /* [lock] to another pool, under way (sched/cpupool_op.c) */
+    struct sched_domain *sched;  /* [pool's lock] its scheduler's, NULL: nothing special */
     void *sub[DOMAIN_SUBSYSTEMS_MAX]; /* one per row of core/subsystems.c */
     struct plan_domain *plan;    /* boot-time domain: how to build it again */
     uint32_t teardown_step;      /* [teardown_busy] cursor of domain_destroy() */

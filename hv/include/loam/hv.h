@@ -52,7 +52,7 @@ struct hv {
     struct plan *plan;           /* boot-time domains (boot/plan.c) */
     struct list jobs;       /* [lock] long work cut into steps (core/job.c) */
 
-    struct domain *quiescing;    /* [lock] the domain whose teardown waits for a quiescent point */
+    const void *quiescing;       /* atomic: whose wait for a quiescent point is served now */
     uint32_t quiesce_pending;    /* CPUs that have yet to pass one */
     struct timer job_timer;      /* lets busy CPUs do steps of jobs */
     struct {

@@ -81,9 +81,11 @@ void pcpu_start_all(struct hv *hv);
 
 /*
  * Lock-free readers run between two quiescent points of their CPU (the run
- * loop's passes). After begin, once done returns true, no CPU uses anything
- * that was unlinked before begin. One user at a time (domain_destroy()).
+ * loop's passes). Once hv_quiesce() returns true no CPU uses anything that was unlinked before its
+ * first call with this owner, any pointer that tells it from others; who is not yet served
+ * calls again later. Served is one at a time: with begin, then done.
  */
+bool hv_quiesce(struct hv *hv, const void *owner);
 void hv_quiesce_begin(struct hv *hv);
 bool hv_quiesce_done(struct hv *hv);
 

@@ -11,9 +11,11 @@
 
 #include <arch/impl/regs.h>
 #include <loam/guest_copy.h>
+#include <loam/sched.h>
 #include <loam/timer.h>
 #include <loam/types.h>
 
+struct cpupool;
 struct domain;
 struct hv;
 struct pcpu;
@@ -26,6 +28,7 @@ enum vcpu_pause {
     VCPU_PAUSE_DOMAIN = 1 << 2,  /* its domain is paused: d->pause_count is not 0 */
     VCPU_PAUSE_SHUTDOWN = 1 << 3, /* its domain has shut down */
     VCPU_PAUSE_DYING = 1 << 4,   /* its domain is taken apart: never cleared */
+    VCPU_PAUSE_MOVING = 1 << 5,  /* its domain moves to another CPU pool */
 };
 
 struct vcpu {
@@ -38,13 +41,14 @@ struct vcpu {
     struct pcpu *loaded_on;     /* whose hardware holds its state, NULL: all state is in memory */
     bool running;               /* chosen by a CPU; changed by the scheduler under its lock */
     bool dedicated;             /* has its CPU to itself: idle instructions need no trap */
-    struct sched_vcpu *sched;   /* the scheduler's */
+    bool wanted;                /* atomic: some CPU waits until loaded_on is NULL */
+    struct cpupool *pool;       /* [lock of that pool] where it is scheduled */
+    struct sched_vcpu *sched;   /* [pool's lock] the scheduler's */
     struct timer wake;          /* unblocks it when its own timer, not in hardware, is due */
     uint64_t exits;             /* for the statistics */
-    ns_t runtime;               /* ns spent running, up to `since` */
-    ns_t waited;                /* ns it could have run and had no CPU, up to `since` */
-    ns_t since;                 /* when it began to run, or to wait for a CPU */
-    struct guest_shared waited_word; /* where the guest reads `waited`, as of its last start */
+    struct vcpu_runstate rs;    /* [pool's lock] what it does since when, and did how long */
+    void (*on_runstate)(struct vcpu *v, const struct vcpu_runstate *r); /* [pool's lock] */
+    struct guest_shared waited_word; /* where the guest reads how long it waited for a CPU */
 };
 
 /* Why a guest was left. The kinds are the same on every architecture. */
