@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/lock.c: locks exclude, and a wrong order or a wrong release panics. */
+#include <stdio.h>
+
 #include <loam/hv.h>
 #include <loam/lock.h>
 #include <loam/pcpu.h>
@@ -78,10 +80,13 @@ static void release_unheld(void *arg)
     spin_unlock(&p->first);
 }
 
-/* What fn leads to is a panic that says `text`. */
-static void check_panic(void (*fn)(void *arg), struct pair *p, const char *text)
+/* What fn leads to is a panic that says `fmt`, filled in with two ranks. */
+static void check_panic(void (*fn)(void *arg), struct pair *p, const char *fmt, int a, int b)
 {
     struct world *w = world_create(2, 4);
+    char text[80];
+
+    snprintf(text, sizeof(text), fmt, a, b);
 
     CHECK_EQ(fake_try(fn, p), FAKE_STOP_HALT);
     CHECK(world_console_has(w, "PANIC on CPU 0: "));
@@ -97,19 +102,22 @@ TEST(a_lower_rank_after_a_higher_one_panics)
 {
     struct pair p = { SPINLOCK_INIT(LOCK_RANK_SCHED), SPINLOCK_INIT(LOCK_RANK_P2M) };
 
-    check_panic(take_both, &p, "lock of rank 3 taken while one of rank 9 is held");
+    check_panic(take_both, &p, "lock of rank %d taken while one of rank %d is held", LOCK_RANK_P2M,
+                LOCK_RANK_SCHED);
 }
 
 TEST(the_same_rank_twice_panics)
 {
     struct pair p = { SPINLOCK_INIT(LOCK_RANK_DOMAIN), SPINLOCK_INIT(LOCK_RANK_DOMAIN) };
 
-    check_panic(take_both, &p, "lock of rank 1 taken while one of rank 1 is held");
+    check_panic(take_both, &p, "lock of rank %d taken while one of rank %d is held",
+                LOCK_RANK_DOMAIN, LOCK_RANK_DOMAIN);
 }
 
 TEST(releasing_what_is_not_held_panics)
 {
     struct pair p = { SPINLOCK_INIT(LOCK_RANK_VDEV), SPINLOCK_INIT(LOCK_RANK_VDEV) };
 
-    check_panic(release_unheld, &p, "lock of rank 4 released that this CPU does not hold");
+    check_panic(release_unheld, &p, "lock of rank %d released that this CPU does not hold",
+                LOCK_RANK_VDEV, 0);
 }
