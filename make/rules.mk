@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # From build.mk files to objects, the library of the neutral core and the image.
 
-dirs := hv/lib hv/core hv/mm hv/sched hv/dev hv/vdev hv/boot hv/ctl hv/arch/$(ARCH)
+dirs := hv/lib hv/core hv/mm hv/sched hv/ipc hv/dev hv/vdev hv/boot hv/ctl hv/arch/$(ARCH)
 
 objs :=
 define add-dir

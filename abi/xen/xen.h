@@ -15,6 +15,7 @@ typedef uint16_t domid_t;
 
 #define __HYPERVISOR_xen_version 17
 #define __HYPERVISOR_console_io 18
+#define __HYPERVISOR_grant_table_op 20
 #define __HYPERVISOR_sched_op 29
 /* One more than the largest number of the ABI (arch_7). */
 #define HYPERCALLS_MAX 56

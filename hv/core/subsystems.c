@@ -6,6 +6,7 @@
 #include "subsystems.h"
 
 #include <loam/domain.h>
+#include <loam/gnttab.h>
 #include <loam/iommu.h>
 #include <loam/irq.h>
 #include <loam/vpci.h>
@@ -38,6 +39,8 @@ static int vpci_close(struct domain *d)
 }
 
 static const struct subsystem subsystems[] = {
+    /* Closed after the iommu: no device of a dying domain still writes what others granted. */
+    { "gnttab", gnttab_init, gnttab_close, gnttab_free },
     { "vuart", NULL, vuart_close, NULL },
     { "irq", NULL, irq_close, NULL },
     { "iommu", NULL, iommu_close, NULL },

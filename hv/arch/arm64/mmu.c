@@ -196,6 +196,17 @@ void arch_cache_clean(const void *va, size_t size)
     dsb(sy);
 }
 
+void arch_cache_clean_invalidate(const void *va, size_t size)
+{
+    uint64_t line = line_size(16);
+    uintptr_t end = (uintptr_t)va + size;
+
+    for (uintptr_t a = ALIGN_DOWN((uintptr_t)va, line); a < end; a += line) {
+        __asm__ volatile("dc civac, %0" ::"r"(a) : "memory");
+    }
+    dsb(sy);
+}
+
 void arch_cache_clean_code(const void *va, size_t size)
 {
     arch_cache_clean(va, size);

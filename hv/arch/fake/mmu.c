@@ -96,6 +96,7 @@ void arch_cache_clean(const void *va, size_t size)
 }
 
 void arch_cache_clean_code(const void *va, size_t size) { arch_cache_clean(va, size); }
+void arch_cache_clean_invalidate(const void *va, size_t size) { arch_cache_clean(va, size); }
 
 void arch_clear_pages(void *va, size_t size, bool clean)
 {

@@ -235,6 +235,12 @@ void arch_cache_clean(const void *va, size_t size)
     (void)size;
 }
 
+void arch_cache_clean_invalidate(const void *va, size_t size)
+{
+    (void)va;
+    (void)size;
+}
+
 /* A vCPU that comes to a CPU begins with a fence.i there (stage2.c): nothing is stale for it. */
 void arch_cache_clean_code(const void *va, size_t size)
 {

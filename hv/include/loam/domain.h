@@ -17,6 +17,7 @@
 
 struct cpupool;
 struct cpupool_move;
+struct gnttab;
 struct hv;
 struct plan_domain;
 struct sched_domain;
@@ -52,6 +53,9 @@ struct domain_config {
     struct cpupool *pool;   /* NULL: the default pool */
     const char *mmu_type;   /* of guest page tables, NULL: the usual one. Borrowed */
     uint32_t sve_bits;      /* vector length shown to the guest, 0: none */
+    uint32_t grant_frames_max;   /* frames of its grant table, 0: as many as usual (gnttab.h) */
+    uint32_t maptrack_frames_max; /* 256 grants each that it may map, 0: as many as usual */
+    uint8_t grant_version_max;   /* 1 or 2, 0: the usual one */
     uint16_t id;            /* wanted domid, 0: any */
     bool control;           /* the control domain: domid 0, may use every hypercall */
     bool enhanced;          /* gets the Xen interfaces (/hypervisor node, hypercalls) */
@@ -77,6 +81,7 @@ struct domain {
     struct cpupool *pool;        /* [lock] */
     struct cpupool_move *move;   /* [lock] to another pool, under way (sched/cpupool_op.c) */
     struct sched_domain *sched;  /* [pool's lock] its scheduler's, NULL: nothing special */
+    struct gnttab *gnttab;       /* NULL: it has no Xen interfaces */
     void *sub[DOMAIN_SUBSYSTEMS_MAX]; /* one per row of core/subsystems.c */
     struct plan_domain *plan;    /* boot-time domain: how to build it again */
     uint32_t teardown_step;      /* [teardown_busy] cursor of domain_destroy() */

@@ -15,6 +15,7 @@
 enum lock_rank {
     LOCK_RANK_HV,      /* hv->lock: domain table, boot jobs */
     LOCK_RANK_DOMAIN,  /* d->lock: lifecycle of a domain and its vCPUs' power */
+    LOCK_RANK_GRANT,   /* a domain's grant table */
     LOCK_RANK_VPCI,    /* a domain's PCI bus: it maps and unmaps what its devices have */
     LOCK_RANK_P2M,     /* d->p2m.lock */
     LOCK_RANK_VDEV,    /* an emulated device's registers */

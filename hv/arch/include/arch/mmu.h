@@ -41,6 +41,8 @@ uintptr_t arch_map_device(struct hv *hv, hpa_t start, uint64_t size);
  */
 void arch_cache_clean(const void *va, size_t size);
 void arch_cache_clean_code(const void *va, size_t size);
+/* The same, and what is read next comes from there: what a device wrote past the caches is seen. */
+void arch_cache_clean_invalidate(const void *va, size_t size);
 
 /* Clears whole pages fast; `clean` also cleans them to the point of coherency. */
 void arch_clear_pages(void *va, size_t size, bool clean);
