@@ -14,6 +14,7 @@
 #include <loam/domain.h>
 #include <loam/log.h>
 #include <loam/mem.h>
+#include <loam/memory.h>
 #include <loam/pcpu.h>
 #include <loam/printf.h>
 #include <loam/vcpu.h>
@@ -69,6 +70,7 @@ static int build_domain(struct build *b)
     }
     b->d->plan = pd;
     pd->domain = b->d;
+    memory_set_max(b->d, pd->memory >> PAGE_SHIFT);
     return 0;
 }
 

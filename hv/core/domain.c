@@ -17,6 +17,7 @@
 #include <loam/hypercall.h>
 #include <loam/log.h>
 #include <loam/mem.h>
+#include <loam/memory.h>
 #include <loam/pcpu.h>
 #include <loam/plan.h>
 #include <loam/printf.h>
@@ -30,6 +31,7 @@
 static int teardown_vcpus_off(struct domain *d);
 static int teardown_subsystems(struct domain *d);
 static int teardown_ram(struct domain *d);
+static int teardown_unmapped(struct domain *d);
 static int teardown_p2m(struct domain *d);
 static int teardown_unlink(struct domain *d);
 static int teardown_quiesce(struct domain *d);
@@ -40,6 +42,7 @@ static int (*const teardown_steps[])(struct domain *d) = {
     teardown_vcpus_off,  /* no vCPU runs, none is in some CPU's hardware; its map is closed */
     teardown_subsystems, /* devices, host interrupts, what it shares with other domains */
     teardown_ram,        /* RAM back to the allocator, block by block */
+    teardown_unmapped,   /* RAM that was out of a direct map */
     teardown_p2m,        /* page tables freed */
     teardown_unlink,     /* not found by domid any more */
     teardown_quiesce,    /* no CPU still uses what it found before */
@@ -372,6 +375,11 @@ static int teardown_ram(struct domain *d)
         }
     }
     return -XEN_EAGAIN;
+}
+
+static int teardown_unmapped(struct domain *d)
+{
+    return memory_release_rest(d);
 }
 
 static int teardown_p2m(struct domain *d)

@@ -9,6 +9,7 @@
 #include <loam/gnttab.h>
 #include <loam/iommu.h>
 #include <loam/irq.h>
+#include <loam/memory.h>
 #include <loam/vpci.h>
 #include <loam/vuart.h>
 #include <xen/errno.h>
@@ -39,6 +40,7 @@ static int vpci_close(struct domain *d)
 }
 
 static const struct subsystem subsystems[] = {
+    { "memory", memory_init, memory_close, NULL }, /* closed last: devices are off */
     /* Closed after the iommu: no device of a dying domain still writes what others granted. */
     { "gnttab", gnttab_init, gnttab_close, gnttab_free },
     { "vuart", NULL, vuart_close, NULL },

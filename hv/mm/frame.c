@@ -36,6 +36,7 @@
 #include "poison.h"
 
 #define AREA_SHIFT_MIN 6
+#define BLOCKS_LOOKED_AT 256 /* by one frames_next_of() */
 #define SMALL_ORDER 9 /* below it: hypervisor's memory, gathered at upper ends */
 
 static struct frame *record(struct frames *f, mfn_t m) { return &f->table[m.n - f->base.n]; }
@@ -465,6 +466,21 @@ static bool alloc_fails(const struct frames *f)
 
 mfn_t frame_alloc_pages(struct hv *hv, uint64_t pages, uint32_t flags)
 {
+    uint64_t none = 0;
+
+    return frame_alloc_promised(hv, pages, flags, &none);
+}
+
+/* Frames that are free and not promised to others than the holder of `promise`. */
+static uint64_t avail_for(const struct frames *f, uint64_t promise)
+{
+    uint64_t others = f->promised - promise;
+
+    return f->avail > others ? f->avail - others : 0;
+}
+
+mfn_t frame_alloc_promised(struct hv *hv, uint64_t pages, uint32_t flags, uint64_t *promise)
+{
     struct frames *f = &hv->frames;
     size_t size = (size_t)(pages << PAGE_SHIFT);
 
@@ -474,10 +490,14 @@ mfn_t frame_alloc_pages(struct hv *hv, uint64_t pages, uint32_t flags)
     uint32_t order = ilog2(round_up_pow2(pages));
 
     spin_lock(&f->lock);
-    mfn_t m = take_block(f, order);
+    mfn_t m = pages <= avail_for(f, *promise) ? take_block(f, order) : MFN_NONE;
     if (!mfn_is_none(m)) {
+        uint64_t used = MIN(pages, *promise);
+
         make_blocks(f, m, pages, (struct frame){ .state = FRAME_HV });
         free_range(f, mfn_add(m, pages), (UINT64_C(1) << order) - pages);
+        *promise -= used;
+        f->promised -= used;
     }
     spin_unlock(&f->lock);
     if (mfn_is_none(m)) {
@@ -486,13 +506,28 @@ mfn_t frame_alloc_pages(struct hv *hv, uint64_t pages, uint32_t flags)
 
     void *va = frame_map_local(hv, m);
     mem_unpoison(va, size);
-    if (flags & FRAME_ALLOC_ZERO) {
-        arch_clear_pages(va, size, false);
+    if (flags & (FRAME_ALLOC_ZERO | FRAME_ALLOC_CLEAN)) {
+        arch_clear_pages(va, size, flags & FRAME_ALLOC_CLEAN);
     } else {
         mem_scribble(va, size);
     }
     frame_unmap(hv, va);
     return m;
+}
+
+int frames_promise(struct hv *hv, uint64_t *promise, uint64_t pages)
+{
+    struct frames *f = &hv->frames;
+    int rc = -XEN_ENOMEM;
+
+    spin_lock(&f->lock);
+    if (pages <= avail_for(f, *promise) || pages <= *promise) {
+        f->promised += pages - *promise;
+        *promise = pages;
+        rc = 0;
+    }
+    spin_unlock(&f->lock);
+    return rc;
 }
 
 void frame_free_pages(struct hv *hv, mfn_t m, uint64_t pages)
@@ -593,6 +628,66 @@ void frame_unassign(struct hv *hv, mfn_t m, uint32_t order)
         r->state = claimed ? FRAME_RESERVED : FRAME_HV;
     }
     spin_unlock(&f->lock);
+}
+
+bool frames_are_of(struct hv *hv, mfn_t m, uint64_t pages, const struct domain *d)
+{
+    struct frames *f = &hv->frames;
+    mfn_t at = m;
+
+    if (!range_is_described(f, m, pages)) {
+        return false;
+    }
+    spin_lock(&f->lock);
+    while (at.n < m.n + pages) {
+        const struct frame *r = find_block(f, at);
+
+        if (r == NULL || r->state != FRAME_GUEST || r->owner != d) {
+            break;
+        }
+        at = block_end(f, r);
+    }
+    spin_unlock(&f->lock);
+    return at.n >= m.n + pages;
+}
+
+/* The first frame from m on that was ever handed over. */
+static mfn_t next_in_extents(const struct frames *f, mfn_t m)
+{
+    mfn_t next = MFN_NONE;
+
+    for (uint32_t i = 0; i < f->nr_extents; i++) {
+        const struct frame_extent *x = &f->extent[i];
+
+        if (m.n < x->start.n + x->pages) {
+            next = mfn(MIN(next.n, MAX(m.n, x->start.n)));
+        }
+    }
+    return next;
+}
+
+uint64_t frames_next_of(struct hv *hv, mfn_t *m, const struct domain *d)
+{
+    struct frames *f = &hv->frames;
+    uint64_t pages = 0;
+
+    spin_lock(&f->lock);
+    for (uint32_t n = 0; n < BLOCKS_LOOKED_AT && pages == 0; n++) {
+        *m = next_in_extents(f, *m);
+        if (mfn_is_none(*m)) {
+            break;
+        }
+        const struct frame *r = find_block(f, *m);
+        mfn_t end = block_end(f, r);
+
+        if (r->state == FRAME_GUEST && r->owner == d) {
+            pages = end.n - m->n;
+        } else {
+            *m = end;
+        }
+    }
+    spin_unlock(&f->lock);
+    return pages;
 }
 
 struct frame *frame_lookup(struct hv *hv, mfn_t m) { return find_block(&hv->frames, m); }

@@ -33,6 +33,7 @@
 #include <loam/list.h>
 #include <loam/log.h>
 #include <loam/p2m.h>
+#include <loam/refusal.h>
 #include <xen/errno.h>
 
 #define LEVELS_MAX 5
@@ -124,10 +125,17 @@ static uint32_t leaf_level(const struct stage2_format *fmt, gfn_t g, mfn_t m, ui
 
 static mfn_t table_alloc(struct domain *d)
 {
+    struct p2m *p = &d->p2m;
+
+    if (p->table_pages >= p->tables_max) {
+        (void)refuse(-XEN_ENOMEM, "page tables of the domain are at their limit (paging pool)",
+                     d->id, p->tables_max);
+        return MFN_NONE;
+    }
     mfn_t m = frame_alloc(d->hv, 0, FRAME_ALLOC_ZERO);
 
     if (!mfn_is_none(m)) {
-        d->p2m.table_pages++;
+        p->table_pages++;
     }
     return m;
 }
@@ -275,7 +283,9 @@ int p2m_init(struct domain *d)
         return -XEN_EOPNOTSUPP;
     }
     BUG_ON(fmt->levels < 2 || fmt->levels > LEVELS_MAX);
-    *p = (struct p2m){ .lock = SPINLOCK_INIT(LOCK_RANK_P2M), .format = fmt };
+    *p = (struct p2m){
+        .lock = SPINLOCK_INIT(LOCK_RANK_P2M), .format = fmt, .tables_max = UINT64_MAX
+    };
     p->root = frame_alloc(d->hv, fmt->root_order, FRAME_ALLOC_ZERO);
     if (mfn_is_none(p->root)) {
         return -XEN_ENOMEM;
@@ -568,6 +578,59 @@ int p2m_unmap_page(struct domain *d, gfn_t g, mfn_t m, uint32_t want)
     if (rc == 0) {
         release_page(d, old, type);
     }
+    return rc;
+}
+
+/* Entries of RAM from where w stands on, of one table, for contiguous frames; at most `pages`. */
+static uint64_t ram_run(struct domain *d, const struct stage2_format *fmt, const struct walk *w,
+                        uint64_t pages)
+{
+    uint64_t *entry = frame_map_local(d->hv, w->table);
+    uint64_t most = run_length(fmt, w, pages), run = 1;
+    mfn_t first = arch_stage2_mfn(w->pte);
+
+    while (run < most && p2m_type_is_ram(arch_stage2_type(entry[w->index + run])) &&
+           mfn_eq(arch_stage2_mfn(entry[w->index + run]), mfn_add(first, run))) {
+        run++;
+    }
+    frame_unmap(d->hv, entry);
+    return run;
+}
+
+static int unmap_ram_locked(struct domain *d, gfn_t g, uint64_t pages, mfn_t *m, uint64_t *nr)
+{
+    const struct stage2_format *fmt = d->p2m.format;
+    struct walk w;
+
+    if (d->p2m.closed || pages == 0 || !range_is_valid(fmt, g, 1)) {
+        return -XEN_ENOENT;
+    }
+    walk_to(d, fmt, g, 0, &w);
+    if (!is_leaf(w.pte, w.level) || !p2m_type_is_ram(arch_stage2_type(w.pte))) {
+        return -XEN_ENOENT;
+    }
+    *m = mfn_at(fmt, &w, g);
+    if (w.level != 0) {
+        uint64_t size = level_pages(fmt, w.level);
+
+        *nr = MIN(pages, size - (g.n & (size - 1)));
+        return unmap_locked(d, fmt, g, *nr);
+    }
+    *nr = ram_run(d, fmt, &w, pages);
+    if (*nr == 1) {
+        return unmap_one_locked(d, fmt, g, &w);
+    }
+    d->p2m.found.pages = 0;
+    clear_leaves(d, fmt, g, *nr);
+    prune_and_flush(d, fmt, g, *nr);
+    return 0;
+}
+
+int p2m_unmap_ram(struct domain *d, gfn_t g, uint64_t pages, mfn_t *m, uint64_t *nr)
+{
+    spin_lock(&d->p2m.lock);
+    int rc = unmap_ram_locked(d, g, pages, m, nr);
+    spin_unlock(&d->p2m.lock);
     return rc;
 }
 

@@ -78,6 +78,8 @@ struct domain {
     struct p2m p2m;
     struct mmio_map mmio;        /* emulated devices */
     uint64_t pages;              /* [lock] frames of RAM owned */
+    uint64_t pages_max;          /* [lock] as many it may own (loam/memory.h) */
+    uint64_t claim;              /* [hv->frames.lock] free frames promised to it */
     struct cpupool *pool;        /* [lock] */
     struct cpupool_move *move;   /* [lock] to another pool, under way (sched/cpupool_op.c) */
     struct sched_domain *sched;  /* [pool's lock] its scheduler's, NULL: nothing special */

@@ -83,6 +83,7 @@ struct frames {
     uint32_t nr_extents; /* [lock] */
     uint64_t total; /* [lock] frames handed over and not claimed */
     uint64_t avail; /* [lock] frames free now, without the kept */
+    uint64_t promised; /* [lock] of those, how many are for who was promised them */
 #if CONFIG_DEBUG
     bool (*alloc_fails)(void); /* tests: true makes this frame_alloc() fail; may be NULL */
 #endif
@@ -90,6 +91,7 @@ struct frames {
 
 /* Flags of frame_alloc(). */
 #define FRAME_ALLOC_ZERO 1 /* contents cleared */
+#define FRAME_ALLOC_CLEAN 2 /* the same, and visible to a guest that runs with its caches off */
 
 /*
  * Prepares the allocator for machine frames [base, base + pages), none of them
@@ -142,6 +144,24 @@ void frame_free(struct hv *hv, mfn_t m, uint32_t order);
 /* The same for any number of contiguous frames from 1 to 2^FRAME_ORDER_MAX; none is wasted. */
 mfn_t __must_check frame_alloc_pages(struct hv *hv, uint64_t pages, uint32_t flags);
 void frame_free_pages(struct hv *hv, mfn_t m, uint64_t pages);
+
+/*
+ * Promises `pages` of the free frames, in place of what *promise said before: nobody else gets
+ * them. Only numbers change. Locks: frames. Errors, nothing changed: -XEN_ENOMEM so many are not
+ * free and unpromised.
+ */
+int __must_check frames_promise(struct hv *hv, uint64_t *promise, uint64_t pages);
+/* frame_alloc_pages() for who was promised *promise frames: what it gets counts down. */
+mfn_t __must_check frame_alloc_promised(struct hv *hv, uint64_t pages, uint32_t flags,
+                                        uint64_t *promise);
+
+/* Every frame of [m, m + pages) is RAM of d. Locks: frames. */
+bool frames_are_of(struct hv *hv, mfn_t m, uint64_t pages, const struct domain *d);
+/*
+ * From *m on, the next frames in one block that are RAM of d: *m is the first, returns how many.
+ * 0: none before *m, which is where to go on; MFN_NONE: at all. Locks: frames.
+ */
+uint64_t frames_next_of(struct hv *hv, mfn_t *m, const struct domain *d);
 
 /*
  * Makes 2^order frames, allocated or claimed, RAM of d / hypervisor memory (a

@@ -41,6 +41,8 @@ struct p2m {
     mfn_t root; /* 2^root_order frames; MFN_NONE after teardown */
     struct vmid vmid; /* mm/vmid.c */
     uint64_t table_pages; /* frames used for tables, root included */
+    uint64_t tables_max; /* [lock] as many there may be, UINT64_MAX at first (loam/memory.h) */
+    bool tables_given; /* [lock] by a toolstack */
     uint64_t cpus[2]; /* bitmap of pcpus that may hold TLB entries of this map */
     bool closed; /* [lock] its domain is dying: nothing is found and nothing can be mapped */
     gfn_t teardown; /* cursor of p2m_teardown() */
@@ -111,6 +113,14 @@ int __must_check p2m_unmap_page(struct domain *d, gfn_t g, mfn_t m, uint32_t wan
  * Locks: p2m.
  */
 mfn_t p2m_get_frame(struct domain *d, gfn_t g, uint32_t want, enum p2m_type *type);
+
+/*
+ * Takes RAM out of the map: from g on, at most `pages`, as far as one block or entries of one
+ * table map contiguous frames. *m is the first, *nr says how many; they are still d's. Locks: p2m,
+ * iommu, frames. Errors, nothing changed: -XEN_ENOENT no RAM is mapped at g, -XEN_ENOMEM a
+ * block could not be split.
+ */
+int __must_check p2m_unmap_ram(struct domain *d, gfn_t g, uint64_t pages, mfn_t *m, uint64_t *nr);
 
 /*
  * Gives the mapped block that *g is in, or else the next one: its first gfn in
