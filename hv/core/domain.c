@@ -52,8 +52,7 @@ static int (*const teardown_steps[])(struct domain *d) = {
 static int domain_check_config(const struct domain_config *c)
 {
     if (c->vcpus_max == 0 || c->vcpus_max > DOMAIN_VCPUS_MAX ||
-        strnlen(c->name, DOMAIN_NAME_MAX) == DOMAIN_NAME_MAX || c->name[0] == '\0' ||
-        c->id >= HV_DOMAINS_MAX) {
+        strnlen(c->name, DOMAIN_NAME_MAX) == DOMAIN_NAME_MAX || c->id >= HV_DOMAINS_MAX) {
         return -XEN_EINVAL;
     }
     return 0;
@@ -83,6 +82,9 @@ static int domain_link(struct hv *hv, struct domain *d)
     int rc = domid_find(hv, &d->config, &d->id);
     if (rc == 0) {
         hv->last_domid = d->config.id == 0 ? d->id : hv->last_domid;
+        if (d->config.name[0] == '\0') {
+            fmt_print(d->config.name, sizeof(d->config.name), "d%u", d->id);
+        }
         /* Readers without the lock see a complete domain. Partner: domain_lookup(). */
         atomic_store_release(&hv->domains[d->id], d);
         list_push_back(&hv->domain_list, &d->link);
@@ -118,6 +120,8 @@ int domain_create(struct hv *hv, const struct domain_config *config, struct doma
     d->who = config->enhanced ? HC_WHO_ENHANCED : 0;
     d->who |= config->control ? HC_WHO_CONTROL : 0;
     d->pause_count = 1;
+    d->busy = config->held;
+    memcpy(d->handle, config->handle, sizeof(d->handle));
     d->pool = config->pool != NULL ? config->pool : cpupool_default(hv);
     d->state = DOMAIN_BUILDING;
     d->refs = 1;
@@ -409,24 +413,35 @@ static int reaper_step(struct job *j)
     return domain_destroy(container_of(j, struct domain, reaper));
 }
 
-static void reaper_done(struct job *j, int rc) {}
+static void reaper_done(struct job *j, int rc)
+{
+    domain_put(container_of(j, struct domain, reaper));
+}
 
-int domain_kill(struct domain *d)
+bool domain_hold(struct domain *d)
 {
     uint32_t idle = 0;
 
+    return atomic_compare_exchange(&d->busy, &idle, 1);
+}
+
+void domain_unhold(struct domain *d) { atomic_store_release(&d->busy, 0); }
+
+int domain_kill(struct domain *d)
+{
     /* One caller at a time; the others come again, and find no such domain in the end. */
-    if (!atomic_compare_exchange(&d->teardown_busy, &idle, 1)) {
+    if (!domain_hold(d)) {
         return -XEN_EAGAIN;
     }
     int rc = domain_destroy(d);
     if (rc == -XEN_EAGAIN && teardown_steps[d->teardown_step] == teardown_quiesce) {
         /* From here on nobody finds it: nobody else comes to this point, busy stays set. */
+        domain_get(d); /* the job is in it */
         d->reaper = (struct job){ .step = reaper_step, .done = reaper_done };
         job_start(d->hv, &d->reaper);
         return 0;
     }
-    atomic_store_release(&d->teardown_busy, 0);
+    domain_unhold(d);
     return rc;
 }
 

@@ -51,7 +51,8 @@ int vcpu_create(struct domain *d, uint32_t id)
     spin_lock(&d->lock);
     rc = d->move != NULL ? -XEN_EBUSY : sched_vcpu_init(v);
     if (rc == 0) {
-        d->vcpus[id] = v;
+        /* A toolstack may look at it at once. Partner: ctl_vcpu(). */
+        atomic_store_release(&d->vcpus[id], v);
     }
     spin_unlock(&d->lock);
     if (rc != 0) {

@@ -92,8 +92,10 @@ int version_op_guest_handle(struct hc *hc, void *arg)
 {
     struct xen_domain_handle *a = arg;
 
-    /* A boot-time domain has no UUID. */
-    memset(a, 0, sizeof(*a));
+    /* All zero in a boot-time domain. */
+    spin_lock(&hc->d->lock);
+    memcpy(a->handle, hc->d->handle, sizeof(a->handle));
+    spin_unlock(&hc->d->lock);
     return 0;
 }
 

@@ -54,10 +54,11 @@ TEST_ALLOC(a_whole_domain_with_vcpus_and_memory)
 TEST(a_bad_config_is_refused)
 {
     struct world *w = dom_world(1);
-    struct domain_config bad[] = { config("", 1), config("d", 0), config("d", DOMAIN_VCPUS_MAX + 1),
-                                   config("d", UINT32_MAX), config("d", 1) };
+    struct domain_config bad[] = { config("d", 1), config("d", 0), config("d", UINT32_MAX),
+                                   config("d", DOMAIN_VCPUS_MAX + 1), config("d", 1) };
     struct domain *d = NULL;
 
+    bad[0].id = HV_DOMAINS_MAX;
     memset(bad[4].name, 'x', sizeof(bad[4].name));
     for (uint32_t i = 0; i < ARRAY_SIZE(bad); i++) {
         CHECK_EQ(domain_create(w->hv, &bad[i], &d), -XEN_EINVAL);

@@ -46,7 +46,7 @@ enum domain_state {
 
 /* Options of domain_create(). */
 struct domain_config {
-    char name[DOMAIN_NAME_MAX];
+    char name[DOMAIN_NAME_MAX]; /* "": d and its domid */
     uint32_t vcpus_max;
     uint32_t nr_spis;       /* shared interrupts, beyond the private ones */
     uint32_t weight;        /* scheduler weight, 256 is normal, 1..65535 */
@@ -57,6 +57,13 @@ struct domain_config {
     uint32_t maptrack_frames_max; /* 256 grants each that it may map, 0: as many as usual */
     uint8_t grant_version_max;   /* 1 or 2, 0: the usual one */
     uint16_t id;            /* wanted domid, 0: any */
+    uint8_t grant_version_max; /* of grant tables, 0: the default */
+    uint32_t grant_frames_max; /* frames of its grant table, 0: the default */
+    uint32_t maptrack_frames_max; /* for what it maps of others, 0: the default */
+    uint32_t evtchn_port_max; /* the largest event channel, 0: what the ABI has */
+    uint8_t handle[16];     /* UUID, d->handle at first */
+    bool held;              /* domain_kill() waits until domain_unhold() */
+    bool xenstore;          /* a toolstack's word: it is the one with the store */
     bool control;           /* the control domain: domid 0, may use every hypercall */
     bool enhanced;          /* gets the Xen interfaces (/hypervisor node, hypercalls) */
     bool direct_map;        /* guest-physical = machine addresses */
@@ -71,7 +78,8 @@ struct domain {
     uint32_t refs;               /* atomic */
     uint32_t who;                /* enum hc_who: which hypercalls it may use, constant */
     uint32_t pause_count;        /* [lock] who paused it; 1 until it is started */
-    uint32_t teardown_busy;      /* atomic: some CPU is at a step of domain_destroy() */
+    uint32_t busy;               /* atomic: a CPU builds it, or is at a step of domain_kill() */
+    uint8_t handle[16];          /* [lock] UUID that the toolstack gave it */
     struct spinlock lock;        /* LOCK_RANK_DOMAIN */
     struct list_node link;       /* [hv->lock] in hv->domain_list */
     struct vcpu **vcpus;         /* vcpus_max entries, constant after creation */
@@ -86,7 +94,7 @@ struct domain {
     struct gnttab *gnttab;       /* NULL: it has no Xen interfaces */
     void *sub[DOMAIN_SUBSYSTEMS_MAX]; /* one per row of core/subsystems.c */
     struct plan_domain *plan;    /* boot-time domain: how to build it again */
-    uint32_t teardown_step;      /* [teardown_busy] cursor of domain_destroy() */
+    uint32_t teardown_step;      /* [busy] cursor of domain_destroy() */
     struct job reaper;           /* the end of domain_kill() */
     gpa_t vcpu_shared;           /* guest_layout.vcpu_shared_size of RAM per vCPU, 0: none */
     uint64_t bytes;              /* hypervisor memory it takes, without its vCPUs and page tables */
@@ -136,6 +144,13 @@ int domain_destroy(struct domain *d);
  * is free, and a job does the rest. Context: the caller holds a reference.
  */
 int domain_kill(struct domain *d);
+
+/*
+ * One CPU at a time builds d or takes it apart, for a toolstack: false, another one does, try again
+ * (hc_again()). domain_kill() does the same for itself. While held d is not freed, but may be dying.
+ */
+bool domain_hold(struct domain *d);
+void domain_unhold(struct domain *d);
 
 /*
  * Each pause needs its unpause. The first unpause starts a domain whose vCPU 0
