@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-obj-y := ctl.o domctl.o
+obj-y := ctl.o domctl.o domctl_create.o domctl_info.o domctl_vcpu.o

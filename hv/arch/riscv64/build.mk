@@ -4,4 +4,4 @@ obj-y := boot.o start.o early.o mmu.o cpu.o smp.o timer.o sbi.o irq.o plic.o apl
 obj-y += entry.o exit.o
 obj-y += vcpu.o switch.o vector.o stage2.o guest.o vsbi.o vfence.o vpmu.o \
 	vintc.o vintc_plic.o vplic.o vintc_aia.o vaplic.o vimsic.o gfile.o lines.o vtimer.o \
-	trap.o decode.o inject.o hvcall.o
+	trap.o decode.o inject.o hvcall.o ctl.o

@@ -33,6 +33,7 @@ enum ctl_kind {
 
 #define CTL_UNION_SIZE 128 /* of what follows either header */
 
+/* A row of domctl.tbl or sysctl.tbl. */
 struct ctl_row {
     int (*handler)(struct ctl *c, void *arg); /* 0 (then hc->ret), or -XEN_E* */
     uint16_t size; /* bytes of the structure as abi/xen declares it */
@@ -49,6 +50,12 @@ struct ctl_row {
 size_t ctl_wire_size(enum ctl_kind kind, uint32_t version, size_t size);
 void ctl_from_wire(enum ctl_kind kind, uint32_t version, void *own, const void *wire, size_t size);
 void ctl_to_wire(enum ctl_kind kind, uint32_t version, void *wire, const void *own, size_t size);
+
+struct xen_domctl_getdomaininfo;
+/* What getdomaininfo says of d; sysctl's getdomaininfolist has the same, converted to its stride. */
+void ctl_domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
+/* The domain with this id or else the next higher one, with a reference; NULL: none. */
+struct domain *ctl_domain_from(struct hv *hv, uint32_t id);
 
 #define CTL_HANDLER(handler) int handler(struct ctl *c, void *arg);
 #include <gen/ctl.h>
