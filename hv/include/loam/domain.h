@@ -146,8 +146,8 @@ int domain_destroy(struct domain *d);
 int domain_kill(struct domain *d);
 
 /*
- * One CPU at a time builds d or takes it apart, for a toolstack: false, another one does, try again
- * (hc_again()). domain_kill() does the same for itself. While held d is not freed, but may be dying.
+ * One CPU at a time builds d or takes it apart, for a toolstack: false, another one does, try
+ * again (hc_again()). domain_kill() does the same for itself. While held d may be dying.
  */
 bool domain_hold(struct domain *d);
 void domain_unhold(struct domain *d);
