@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ctl/domctl*.c: a toolstack's domains made, looked at, paused, run and destroyed, as tools do it. */
+/* ctl/domctl*.c: a toolstack's domains made, looked at, paused, run and destroyed. */
 #include <loam/hv.h>
 #include <xen/arch-arm.h>
 

@@ -52,7 +52,7 @@ void ctl_from_wire(enum ctl_kind kind, uint32_t version, void *own, const void *
 void ctl_to_wire(enum ctl_kind kind, uint32_t version, void *wire, const void *own, size_t size);
 
 struct xen_domctl_getdomaininfo;
-/* What getdomaininfo says of d; sysctl's getdomaininfolist has the same, converted to its stride. */
+/* What getdomaininfo says of d, and sysctl's getdomaininfolist in its stride. */
 void ctl_domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
 /* The domain with this id or else the next higher one, with a reference; NULL: none. */
 struct domain *ctl_domain_from(struct hv *hv, uint32_t id);
