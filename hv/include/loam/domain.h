@@ -57,9 +57,6 @@ struct domain_config {
     uint32_t maptrack_frames_max; /* 256 grants each that it may map, 0: as many as usual */
     uint8_t grant_version_max;   /* 1 or 2, 0: the usual one */
     uint16_t id;            /* wanted domid, 0: any */
-    uint8_t grant_version_max; /* of grant tables, 0: the default */
-    uint32_t grant_frames_max; /* frames of its grant table, 0: the default */
-    uint32_t maptrack_frames_max; /* for what it maps of others, 0: the default */
     uint32_t evtchn_port_max; /* the largest event channel, 0: what the ABI has */
     uint8_t handle[16];     /* UUID, d->handle at first */
     bool held;              /* domain_kill() waits until domain_unhold() */
