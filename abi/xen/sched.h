@@ -9,6 +9,17 @@ struct sched_shutdown {
     uint32_t reason; /* SHUTDOWN_* */
 };
 
+struct sched_poll {
+    uint64_t ports; /* of nr_ports evtchn_port_t */
+    uint32_t nr_ports;
+    uint64_t timeout; /* system time, 0: none */
+};
+
+struct sched_remote_shutdown {
+    uint16_t domain_id;
+    uint32_t reason;
+};
+
 #define SHUTDOWN_MAX 5 /* the largest reason */
 
 #endif

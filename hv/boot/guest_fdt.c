@@ -127,13 +127,13 @@ static void write_uart(const struct domain *d, struct fdt_writer *w)
 }
 
 /* Devicetree binding xen.txt: reg 0 is where grant frames can be mapped. */
-static void write_hypervisor(struct fdt_writer *w)
+static void write_hypervisor(const struct domain *d, struct fdt_writer *w)
 {
     static const char *const compatible[] = { "xen,xen-4.17", "xen,xen" };
     const struct guest_layout *layout = arch_guest_layout();
     const uint64_t reg[] = { layout->grant_base.a, layout->grant_size };
     uint32_t cells[4];
-    uint32_t nr = arch_guest_event_irq_cells(cells);
+    uint32_t nr = arch_guest_event_irq_cells(d, cells);
     fdt_write_begin_node(w, "hypervisor");
     fdt_write_prop_strings(w, "compatible", compatible, ARRAY_SIZE(compatible));
     fdt_write_prop_u64s(w, "reg", reg, ARRAY_SIZE(reg));
@@ -163,7 +163,7 @@ static void write_tree(const struct build *b, struct fdt_writer *w)
         write_uart(b->d, w);
     }
     if (b->pd->config.enhanced) {
-        write_hypervisor(w);
+        write_hypervisor(b->d, w);
     }
     vpci_guest_fdt(b->d, w);
     passthrough_fdt(b->pd, w);

@@ -12,6 +12,7 @@
 #include <arch/vcpu.h>
 #include <loam/atomic.h>
 #include <loam/domain.h>
+#include <loam/evtchn.h>
 #include <loam/frame.h>
 #include <loam/hv.h>
 #include <loam/hypercall.h>
@@ -241,6 +242,7 @@ void domain_shutdown(struct domain *d, enum domain_shutdown_reason reason)
     trace_add(&this_pcpu()->trace, TRACE_DOMAIN, (uint32_t)d->id << 16, DOMAIN_SHUTDOWN,
               (uint64_t)reason);
     vcpus_pause(d, VCPU_PAUSE_SHUTDOWN);
+    evtchn_global_virq(d->hv, VIRQ_DOM_EXC);
     if (d->plan != NULL) {
         plan_domain_stopped(d);
     }
@@ -308,6 +310,7 @@ static int teardown_unlink(struct domain *d)
 {
     cpupool_leave(d);
     domain_unlink(d);
+    evtchn_global_virq(d->hv, VIRQ_DOM_EXC);
     return 0;
 }
 

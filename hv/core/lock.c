@@ -10,7 +10,8 @@
 #include <loam/pcpu.h>
 
 #ifdef CONFIG_DEBUG
-static void lock_check_acquire(const struct spinlock *l)
+/* below: no lock of this rank or a higher one may be held. */
+static void lock_check_acquire(const struct spinlock *l, uint32_t below)
 {
     struct pcpu *p = this_pcpu();
 
@@ -18,7 +19,7 @@ static void lock_check_acquire(const struct spinlock *l)
         return;
     }
     for (uint32_t i = 0; i < p->lock_depth; i++) {
-        if (p->lock_ranks[i] >= l->rank) {
+        if (p->lock_ranks[i] >= below) {
             panic("lock of rank %u taken while one of rank %u is held", l->rank, p->lock_ranks[i]);
         }
     }
@@ -42,20 +43,30 @@ static void lock_check_release(const struct spinlock *l)
     panic("lock of rank %u released that this CPU does not hold", l->rank);
 }
 #else
-static inline void lock_check_acquire(const struct spinlock *l) {}
+static inline void lock_check_acquire(const struct spinlock *l, uint32_t below) {}
 static inline void lock_check_release(const struct spinlock *l) {}
 #endif
 
-void spin_lock(struct spinlock *l)
+static inline void acquire(struct spinlock *l)
 {
-    lock_check_acquire(l);
-
     uint32_t ticket = atomic_fetch_add_relaxed(&l->next, 1u);
 
     /* Acquire pairs with the release in spin_unlock(). */
     while (atomic_load_acquire(&l->owner) != ticket) {
         arch_cpu_relax();
     }
+}
+
+void spin_lock(struct spinlock *l)
+{
+    lock_check_acquire(l, l->rank);
+    acquire(l);
+}
+
+void spin_lock_second(struct spinlock *l)
+{
+    lock_check_acquire(l, l->rank + 1u);
+    acquire(l);
 }
 
 void spin_unlock(struct spinlock *l)
@@ -72,7 +83,7 @@ bool spin_trylock(struct spinlock *l)
     if (!atomic_compare_exchange(&l->next, &expected, owner + 1)) {
         return false;
     }
-    lock_check_acquire(l);
+    lock_check_acquire(l, l->rank);
     return true;
 }
 

@@ -7,6 +7,7 @@
 
 #include <loam/domain.h>
 #include <loam/gnttab.h>
+#include <loam/evtchn.h>
 #include <loam/iommu.h>
 #include <loam/irq.h>
 #include <loam/memory.h>
@@ -43,6 +44,7 @@ static const struct subsystem subsystems[] = {
     { "memory", memory_init, memory_close, NULL }, /* closed last: devices are off */
     /* Closed after the iommu: no device of a dying domain still writes what others granted. */
     { "gnttab", gnttab_init, gnttab_close, gnttab_free },
+    { "evtchn", evtchn_init, evtchn_close, evtchn_free },
     { "vuart", NULL, vuart_close, NULL },
     { "irq", NULL, irq_close, NULL },
     { "iommu", NULL, iommu_close, NULL },

@@ -49,6 +49,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+#define HC_INCLUDES
+#include <gen/hypercalls.h>
+#undef HC_INCLUDES
+
 /* Numbers and operations of the hypercall table. */
 struct row {
     uint32_t op;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* core/lock.c: locks exclude, and a wrong order or a wrong release panics. */
-#include <stdio.h>
-
 #include <loam/hv.h>
 #include <loam/lock.h>
 #include <loam/pcpu.h>
@@ -80,13 +78,14 @@ static void release_unheld(void *arg)
     spin_unlock(&p->first);
 }
 
-/* What fn leads to is a panic that says `fmt`, filled in with two ranks. */
-static void check_panic(void (*fn)(void *arg), struct pair *p, const char *fmt, int a, int b)
+/* What fn leads to is a panic that says `format` with these ranks. */
+static void check_panic(void (*fn)(void *arg), struct pair *p, const char *format, uint32_t a,
+                        uint32_t b)
 {
     struct world *w = world_create(2, 4);
-    char text[80];
+    char text[100];
 
-    snprintf(text, sizeof(text), fmt, a, b);
+    snprintf(text, sizeof(text), format, a, b);
 
     CHECK_EQ(fake_try(fn, p), FAKE_STOP_HALT);
     CHECK(world_console_has(w, "PANIC on CPU 0: "));
@@ -102,22 +101,46 @@ TEST(a_lower_rank_after_a_higher_one_panics)
 {
     struct pair p = { SPINLOCK_INIT(LOCK_RANK_SCHED), SPINLOCK_INIT(LOCK_RANK_P2M) };
 
-    check_panic(take_both, &p, "lock of rank %d taken while one of rank %d is held", LOCK_RANK_P2M,
-                LOCK_RANK_SCHED);
+    check_panic(take_both, &p, "lock of rank %u taken while one of rank %u is held",
+                LOCK_RANK_P2M, LOCK_RANK_SCHED);
 }
 
 TEST(the_same_rank_twice_panics)
 {
     struct pair p = { SPINLOCK_INIT(LOCK_RANK_DOMAIN), SPINLOCK_INIT(LOCK_RANK_DOMAIN) };
 
-    check_panic(take_both, &p, "lock of rank %d taken while one of rank %d is held",
+    check_panic(take_both, &p, "lock of rank %u taken while one of rank %u is held",
                 LOCK_RANK_DOMAIN, LOCK_RANK_DOMAIN);
+}
+
+static void take_second(void *arg)
+{
+    struct pair *p = arg;
+
+    spin_lock(&p->first);
+    spin_lock_second(&p->second);
+}
+
+TEST(a_second_lock_of_the_same_rank_is_taken_on_purpose)
+{
+    struct pair p = { SPINLOCK_INIT(LOCK_RANK_EVTCHN), SPINLOCK_INIT(LOCK_RANK_EVTCHN) };
+    struct world *w = world_create(1, 4);
+
+    take_second(&p);
+    CHECK_EQ(w->boot->lock_depth, 2);
+    spin_unlock(&p.second);
+    spin_unlock(&p.first);
+    CHECK_EQ(w->boot->lock_depth, 0);
+    world_destroy(w);
+    p.first.rank = LOCK_RANK_SCHED;
+    check_panic(take_second, &p, "lock of rank %u taken while one of rank %u is held",
+                LOCK_RANK_EVTCHN, LOCK_RANK_SCHED);
 }
 
 TEST(releasing_what_is_not_held_panics)
 {
     struct pair p = { SPINLOCK_INIT(LOCK_RANK_VDEV), SPINLOCK_INIT(LOCK_RANK_VDEV) };
 
-    check_panic(release_unheld, &p, "lock of rank %d released that this CPU does not hold",
+    check_panic(release_unheld, &p, "lock of rank %u released that this CPU does not hold",
                 LOCK_RANK_VDEV, 0);
 }

@@ -29,7 +29,6 @@
 #define PPI_TIMER_SECURE 13
 #define PPI_TIMER_PHYS 14
 #define PPI_TIMER_VIRT 11
-#define PPI_EVENT 15
 
 static const struct guest_layout layout = {
     .ram_base = { { 0x40000000 }, { 0x200000000 } },
@@ -197,10 +196,10 @@ uint32_t arch_guest_irq_cells(const struct domain *d, uint32_t virq, bool edge, 
     return 3;
 }
 
-uint32_t arch_guest_event_irq_cells(uint32_t cells[4])
+uint32_t arch_guest_event_irq_cells(const struct domain *d, uint32_t cells[4])
 {
     cells[0] = GIC_PPI;
-    cells[1] = PPI_EVENT;
+    cells[1] = d->arch.vgic->ppi_event - 16u;
     cells[2] = IRQ_LEVEL_LOW;
     return 3;
 }

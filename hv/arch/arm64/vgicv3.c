@@ -83,7 +83,8 @@ static inline uint32_t lrs_all(const struct vgic *g)
 
 static inline bool private_is_level(const struct vgic_cpu *c, uint32_t intid)
 {
-    return intid >= 16 && intid != c->gic->ppi_hw && !(c->edge >> intid & 1);
+    return intid >= 16 && intid != c->gic->ppi_hw && intid != c->gic->ppi_event &&
+           !(c->edge >> intid & 1);
 }
 
 static uint64_t lr_private(const struct vgic_cpu *c, uint32_t intid)

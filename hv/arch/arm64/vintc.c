@@ -22,6 +22,9 @@
 #include "vgic_hw.h"
 #include "vtimer.h"
 
+#define PPI_EVENT 31
+#define PPI_EVENT_CONTROL 16
+
 static inline struct vcpu *vcpu_of(struct vgic_cpu *c)
 {
     return container_of(c, struct vcpu, arch.vgic);
@@ -159,6 +162,8 @@ int vintc_domain_init(struct domain *d)
         .nr_apr = (uint8_t)nr_aprs(),
         .prio_mask = (uint8_t)(0xff00u >> host->pri_bits),
         .ppi_hw = (uint8_t)host->vtimer_irq,
+        /* The toolstack writes 31 into its trees; dom0's interrupts are at the host's numbers. */
+        .ppi_event = d->config.control ? PPI_EVENT_CONTROL : PPI_EVENT,
         .cpu = (struct vgic_cpu **)(g + 1),
         .spis = (struct vgic_spi *)((struct vgic_cpu **)(g + 1) + d->config.vcpus_max),
     };
@@ -238,6 +243,21 @@ void arch_vintc_set_level(struct domain *d, uint32_t virq, bool level)
 void arch_vintc_pulse(struct domain *d, uint32_t virq)
 {
     vgic_spi_pulse(d->arch.vgic, virq, NULL);
+}
+
+void arch_vintc_event(struct vcpu *v)
+{
+    struct vgic_cpu *c = &v->arch.vgic;
+    struct pcpu *p = this_pcpu();
+
+    if (p->loaded != v) {
+        vgic_pend_private(c, c->gic->ppi_event, NULL);
+        return;
+    }
+    vgic_pend_private(c, c->gic->ppi_event, c);
+    if (v != p->current) {
+        vcpu_wake(v);
+    }
 }
 
 int arch_vintc_assign(struct domain *d, uint32_t virq, uint32_t irq, bool edge)

@@ -81,7 +81,7 @@ uint32_t arch_guest_irq_cells(const struct domain *d, uint32_t virq, bool edge, 
     return 2;
 }
 
-uint32_t arch_guest_event_irq_cells(uint32_t cells[4])
+uint32_t arch_guest_event_irq_cells(const struct domain *d, uint32_t cells[4])
 {
     cells[0] = 1;
     cells[1] = 0;

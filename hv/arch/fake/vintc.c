@@ -27,10 +27,8 @@ static bool is_known(const struct domain *d, uint32_t virq)
            virq - FAKE_VIRQ_BASE < d->config.nr_spis && virq < FAKE_VIRQS;
 }
 
-static void signal_vcpu(struct domain *d)
+static void signal_vcpu(struct vcpu *v)
 {
-    struct vcpu *v = d->vcpus[0];
-
     if (v == NULL) {
         return;
     }
@@ -49,7 +47,7 @@ void arch_vintc_set_level(struct domain *d, uint32_t virq, bool level)
     if (!level) {
         bitmap_clear(d->arch.level, virq);
     } else if (!bitmap_test_and_set(d->arch.level, virq)) {
-        signal_vcpu(d);
+        signal_vcpu(d->vcpus[0]);
     }
 }
 
@@ -57,8 +55,14 @@ void arch_vintc_pulse(struct domain *d, uint32_t virq)
 {
     if (is_known(d, virq)) {
         bitmap_set(d->arch.pulsed, virq);
-        signal_vcpu(d);
+        signal_vcpu(d->vcpus[0]);
     }
+}
+
+void arch_vintc_event(struct vcpu *v)
+{
+    v->arch.events++;
+    signal_vcpu(v);
 }
 
 int arch_vintc_assign(struct domain *d, uint32_t virq, uint32_t irq, bool edge)

@@ -230,7 +230,7 @@ uint32_t arch_guest_irq_cells(const struct domain *d, uint32_t virq, bool edge, 
     return vintc_irq_cells(d, virq, edge, cells);
 }
 
-uint32_t arch_guest_event_irq_cells(uint32_t cells[4])
+uint32_t arch_guest_event_irq_cells(const struct domain *d, uint32_t cells[4])
 {
-    return 0; /* no event channels yet: there is no interrupt for them */
+    return 0; /* the Xen ABI names none for this architecture */
 }

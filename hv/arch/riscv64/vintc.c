@@ -54,6 +54,9 @@ void arch_vintc_pulse(struct domain *d, uint32_t virq)
     }
 }
 
+/* Without an interrupt for events a guest looks at its vcpu_info when it wakes. */
+void arch_vintc_event(struct vcpu *v) { vcpu_wake(v); }
+
 int arch_vintc_assign(struct domain *d, uint32_t virq, uint32_t irq, bool edge)
 {
     struct vintc *vi = d->arch.vintc;

@@ -18,6 +18,7 @@
 struct cpupool;
 struct cpupool_move;
 struct gnttab;
+struct evtchn;
 struct hv;
 struct plan_domain;
 struct sched_domain;
@@ -89,6 +90,7 @@ struct domain {
     struct cpupool_move *move;   /* [lock] to another pool, under way (sched/cpupool_op.c) */
     struct sched_domain *sched;  /* [pool's lock] its scheduler's, NULL: nothing special */
     struct gnttab *gnttab;       /* NULL: it has no Xen interfaces */
+    struct evtchn *evtchn;       /* its event channels, NULL: it has no Xen interfaces */
     void *sub[DOMAIN_SUBSYSTEMS_MAX]; /* one per row of core/subsystems.c */
     struct plan_domain *plan;    /* boot-time domain: how to build it again */
     uint32_t teardown_step;      /* [busy] cursor of domain_destroy() */

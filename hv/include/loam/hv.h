@@ -17,6 +17,7 @@
 #include <loam/vmid.h>
 
 #define HV_PCPUS_MAX 128
+#define HV_VIRQS 24 /* NR_VIRQS of the Xen ABI */
 #define HV_DOMAINS_MAX 1024 /* boot-time and later ones; domids are indices */
 
 struct console;
@@ -41,6 +42,11 @@ struct hv {
     struct domain *domains[HV_DOMAINS_MAX];
     uint16_t last_domid;     /* [lock] given last */
     struct list domain_list; /* [lock] in order of creation */
+    uint32_t virq_handler[HV_VIRQS]; /* atomic: domid that a global virq is for (ipc/evtchn.c) */
+    struct {
+        int64_t sec;         /* [lock] since the epoch, when system time was 0 (ipc/wallclock.c) */
+        uint32_t nsec;       /* [lock] */
+    } wallclock;
 
     struct frames frames;        /* machine memory (mm/frame.c) */
     struct mem_heap *mem;        /* small objects (mm/mem.c) */

@@ -17,6 +17,7 @@ enum lock_rank {
     LOCK_RANK_DOMAIN,  /* d->lock: lifecycle of a domain and its vCPUs' power */
     LOCK_RANK_GRANT,   /* a domain's grant table */
     LOCK_RANK_VPCI,    /* a domain's PCI bus: it maps and unmaps what its devices have */
+    LOCK_RANK_EVTCHN,  /* a domain's event channels; of two domains the lower domid first */
     LOCK_RANK_P2M,     /* d->p2m.lock */
     LOCK_RANK_VDEV,    /* an emulated device's registers */
     LOCK_RANK_VINTC,   /* a domain's shared interrupts */
@@ -42,6 +43,8 @@ struct spinlock {
 
 /* Context: any, interrupts masked. Errors: none; a wrong order panics in checked builds. */
 void spin_lock(struct spinlock *l);
+/* A second lock of the same rank, where docs/locking.md gives those an order among themselves. */
+void spin_lock_second(struct spinlock *l);
 void spin_unlock(struct spinlock *l);
 bool spin_trylock(struct spinlock *l);
 /* For assertions: true when some CPU holds the lock. */

@@ -61,7 +61,7 @@ uint32_t arch_guest_irq_cells(const struct domain *d, uint32_t virq, bool edge, 
  * Cells of the interrupt that tells an enhanced domain of events, private to
  * each vCPU (/hypervisor interrupts). Returns their number, 0: there is none.
  */
-uint32_t arch_guest_event_irq_cells(uint32_t cells[4]);
+uint32_t arch_guest_event_irq_cells(const struct domain *d, uint32_t cells[4]);
 /*
  * The number of an interrupt that the host's tree describes. Errors: -XEN_EINVAL it is not
  * the controller's, or none that a domain can have.
@@ -78,6 +78,11 @@ int __must_check arch_vintc_create(struct domain *d);
  */
 void arch_vintc_set_level(struct domain *d, uint32_t virq, bool level);
 void arch_vintc_pulse(struct domain *d, uint32_t virq);
+/*
+ * An edge of the interrupt that tells v of events, the one of arch_guest_event_irq_cells(). Wakes v
+ * if it waits. Any CPU; v's domain has a reference, or v was found in this pass of the run loop.
+ */
+void arch_vintc_event(struct vcpu *v);
 /*
  * Ties virq to a host interrupt, so that the guest's deactivation ends it.
  * Errors: -XEN_EINVAL no such virq, -XEN_EBUSY tied.

@@ -91,6 +91,7 @@ struct vgic {
     uint8_t nr_apr;        /* active priority registers of each group */
     uint8_t prio_mask;     /* implemented bits of a priority */
     uint8_t ppi_hw;        /* the PPI that is tied to the host's (virtual timer) */
+    uint8_t ppi_event;     /* the PPI that tells of events: an edge, however it is configured */
     uint32_t ctlr;         /* GICD_CTLR.EnableGrp0, EnableGrp1 */
     struct vgic_cpu **cpu;
     struct vgic_spi *spis;

@@ -19,6 +19,7 @@ struct arch_vcpu {
     uint64_t va_ro; /* guest-physical addresses below are read-only for the guest itself */
     uint32_t pending; /* atomic: 1 while an interrupt waits */
     uint32_t delivered; /* times that a pending interrupt was given to it */
+    uint32_t events; /* calls of arch_vintc_event() */
     uint32_t injected; /* FAKE_INJECT_* that happened */
     uint32_t resets; /* calls of arch_vcpu_reset() */
     uint64_t loads, saves; /* how often its state moved */
