@@ -117,7 +117,10 @@ static int build_affinity(struct build *b)
     return 0;
 }
 
-static int build_devices(struct build *b) { return passthrough_map(b->pd); }
+static int build_devices(struct build *b)
+{
+    return b->pd->dom0 ? dom0_devices_map(b) : passthrough_map(b->pd);
+}
 
 static int build_pci_prepare(struct build *b) { return plan_pci_prepare(b->pd, &b->cursor); }
 
@@ -218,6 +221,9 @@ static void build_done(struct job *j, int rc)
     arch_vcpu_reset(d->vcpus[0], b->kernel_gpa, b->fdt_gpa);
     build_report(b);
     build_free(b);
+    if (pd->dom0) {
+        plan_modules_release(pd); /* it is built once */
+    }
     pd->life.started = arch_time_now();
     /* From here on the domain may stop, which uses the job again, at any time. */
     domain_start(d);

@@ -6,7 +6,8 @@
  *                memory in the largest blocks that there are
  *   static       the machine ranges that the node names, in its order, laid
  *                out like plain RAM; with direct-map at their own addresses
- *   direct-map   machine memory that is found, at its own addresses
+ *   direct-map   machine memory that is found, at its own addresses; for the control domain in
+ *                few and large ranges, some of it below 4 GiB for devices that reach no further
  *
  * A block belongs to the domain and is mapped in one go, so that
  * domain_destroy() finds all of it. One build at a time takes RAM
@@ -32,7 +33,6 @@
 #define CLEAR_STEP (512 * KIB) /* about 50,000 instructions, each a line of the cache */
 #define COPY_STEP (256 * KIB)
 #define BLOCKS_STEP 16
-#define LARGE_PAGE (2 * MIB)
 
 /* RAM on its way to the domain. */
 struct piece {
@@ -103,6 +103,42 @@ static bool found_piece(struct build *b, struct piece *piece)
             return false;
         }
     }
+}
+
+/*
+ * Which of two runs of free frames is better for the control domain: one that holds all that is
+ * missing, then the larger one; but the first below 4 GiB, if there is any, and the lowest of
+ * equals.
+ */
+static bool run_is_better(const struct build *b, const struct piece *x, const struct piece *best)
+{
+    uint64_t missing = missing_pages(b);
+    bool low = x->m.n < 4 * GIB >> PAGE_SHIFT, best_low = best->m.n < 4 * GIB >> PAGE_SHIFT;
+    if (b->nr_banks == 0 && best->pages != 0 && low != best_low) {
+        return low;
+    }
+    return MIN(x->pages, missing) > MIN(best->pages, missing);
+}
+
+/* The best run of free frames that begins at a large page, in part; pages 0: there is none. */
+static bool low_piece(struct build *b, struct piece *piece)
+{
+    struct hv *hv = b->pd->hv;
+    struct piece best = { 0 };
+    mfn_t m = mfn(0);
+    uint64_t pages;
+    for (; frames_next_run(hv, &m, &pages); m = mfn_add(m, pages)) {
+        struct piece x = { .m = mfn(ALIGN_UP(m.n, LARGE_PAGE >> PAGE_SHIFT)) };
+        uint64_t skipped = x.m.n - m.n;
+        x.pages = pages > skipped ? pages - skipped : 0;
+        if (x.pages && run_is_better(b, &x, &best)) {
+            best = x;
+        }
+    }
+    best.pages = MIN(best.pages, missing_pages(b));
+    best.gpa = mfn_to_hpa(best.m).a;
+    *piece = best;
+    return best.pages != 0 && frame_alloc_at(hv, best.m, best.pages) == 0;
 }
 
 static bool bank_add(struct build *b, const struct piece *piece)
@@ -183,7 +219,7 @@ int build_ram(struct build *b)
         struct piece piece;
         if (b->pd->nr_statics != 0) {
             static_piece(b, &piece);
-        } else if (!found_piece(b, &piece)) {
+        } else if (!(b->pd->dom0 ? low_piece(b, &piece) : found_piece(b, &piece))) {
             return ram_short(b);
         }
         rc = piece_add(b, &piece);

@@ -17,8 +17,12 @@
 #include <xen/errno.h>
 
 #include <loam/frame.h>
+#include <loam/iommu.h>
 #include <loam/log.h>
+#include <loam/pci.h>
 #include <loam/string.h>
+
+#include <arch/boot.h>
 
 #include "private.h"
 
@@ -64,6 +68,44 @@ bool claims_touch_ram(const struct plan *plan, struct plan_range range)
     for (uint32_t i = 0; i < plan->nr_ram; i++) {
         const struct plan_range *r = &plan->ram[i];
         if (range.start < r->start + r->size && r->start < range.start + range.size) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool claims_private_range(const struct plan *plan, uint32_t *i, struct plan_range *out)
+{
+    uint32_t n = (*i)++;
+    hpa_t start;
+    uint32_t nr = 0;
+    for (; arch_private_range(plan->hv, nr, &start, &out->size); nr++) {
+        if (nr == n) {
+            out->start = start.a;
+            return true;
+        }
+    }
+    for (const struct iommu *x = plan->hv->iommus; x != NULL; x = x->next, nr++) {
+        if (nr == n) {
+            *out = (struct plan_range){ x->regs_at.a, x->regs_size };
+            return true;
+        }
+    }
+    for (const struct pci *x = plan->hv->pci; x != NULL; x = x->next, nr++) {
+        if (nr == n) {
+            *out = (struct plan_range){ x->ecam_at.a, x->ecam_size };
+            return true;
+        }
+    }
+    struct fdt_node console = fdt_stdout(&plan->host);
+    return nr == n && fdt_reg_translated(&plan->host, console, 0, &out->start, &out->size) == 0;
+}
+
+bool claims_is_private(const struct plan *plan, const struct plan_range *range)
+{
+    struct plan_range r;
+    for (uint32_t i = 0; claims_private_range(plan, &i, &r);) {
+        if (range->start < r.start + r.size && r.start < range->start + range->size) {
             return true;
         }
     }

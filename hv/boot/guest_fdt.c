@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The device tree of a boot-time domain.
+ * The device tree of a boot-time domain; the control domain's is dom0_fdt.c.
  *
  *   /                 who made it; the architecture's nodes: CPUs, firmware,
  *                     timer, interrupt controller (arch_guest_fdt())
@@ -34,7 +34,8 @@ size_t guest_shared_size(const struct plan_domain *pd)
 
 size_t guest_fdt_size(const struct plan_domain *pd)
 {
-    size_t size = FDT_BASE_SIZE + arch_guest_layout()->fdt_vcpu_size * pd->config.vcpus_max;
+    size_t size = pd->dom0 ? dom0_fdt_size(pd) : 0;
+    size += FDT_BASE_SIZE + arch_guest_layout()->fdt_vcpu_size * pd->config.vcpus_max;
     if (pd->bootargs) {
         size += strlen(pd->bootargs);
     }
@@ -82,28 +83,33 @@ static void write_chosen(const struct build *b, struct fdt_writer *w)
     fdt_write_end_node(w);
 }
 
-static void write_memory(const struct build *b, struct fdt_writer *w)
+void guest_fdt_memory(const struct build *b, struct fdt_writer *w)
 {
     for (uint32_t i = 0; i < b->nr_banks; i++) {
         const uint64_t reg[] = { b->bank[i].gpa, b->bank[i].size };
         fdt_write_begin_unit(w, "memory", b->bank[i].gpa);
         fdt_write_prop_string(w, "device_type", "memory");
-        fdt_write_prop_u64s(w, "reg", reg, ARRAY_SIZE(reg));
+        fdt_write_prop_reg(w, reg, 1);
         fdt_write_end_node(w);
     }
 }
 
 /* RAM that the guest's kernel maps but gives to nobody (binding reserved-memory). */
-static void write_reserved(const struct build *b, struct fdt_writer *w)
+void guest_fdt_shared(const struct build *b, struct fdt_writer *w)
 {
     const uint64_t reg[] = { b->shared_gpa, guest_shared_size(b->pd) };
+    fdt_write_begin_unit(w, "vcpus", b->shared_gpa);
+    fdt_write_prop_reg(w, reg, 1);
+    fdt_write_end_node(w);
+}
+
+static void write_reserved(const struct build *b, struct fdt_writer *w)
+{
     fdt_write_begin_node(w, "reserved-memory");
     fdt_write_prop_u32(w, "#address-cells", 2);
     fdt_write_prop_u32(w, "#size-cells", 2);
     fdt_write_prop_empty(w, "ranges");
-    fdt_write_begin_unit(w, "vcpus", b->shared_gpa);
-    fdt_write_prop_u64s(w, "reg", reg, ARRAY_SIZE(reg));
-    fdt_write_end_node(w);
+    guest_fdt_shared(b, w);
     fdt_write_end_node(w);
 }
 
@@ -127,18 +133,22 @@ static void write_uart(const struct domain *d, struct fdt_writer *w)
 }
 
 /* Devicetree binding xen.txt: reg 0 is where grant frames can be mapped. */
-static void write_hypervisor(const struct domain *d, struct fdt_writer *w)
+void guest_fdt_hypervisor(const struct domain *d, struct fdt_writer *w,
+                          const struct plan_range *regs, uint32_t nr_regs, uint32_t intc_phandle)
 {
     static const char *const compatible[] = { "xen,xen-4.17", "xen,xen" };
-    const struct guest_layout *layout = arch_guest_layout();
-    const uint64_t reg[] = { layout->grant_base.a, layout->grant_size };
+    uint64_t reg[2 * HYPERVISOR_REGS_MAX];
     uint32_t cells[4];
-    uint32_t nr = arch_guest_event_irq_cells(d, cells);
+    uint32_t nr = arch_guest_event_irq_cells(d->config.control, cells);
     fdt_write_begin_node(w, "hypervisor");
     fdt_write_prop_strings(w, "compatible", compatible, ARRAY_SIZE(compatible));
-    fdt_write_prop_u64s(w, "reg", reg, ARRAY_SIZE(reg));
+    for (uint32_t i = 0; i < nr_regs; i++) {
+        reg[2 * i] = regs[i].start;
+        reg[2 * i + 1] = regs[i].size;
+    }
+    fdt_write_prop_reg(w, reg, nr_regs);
     if (nr) {
-        fdt_write_prop_u32(w, "interrupt-parent", GUEST_PHANDLE_INTC);
+        fdt_write_prop_u32(w, "interrupt-parent", intc_phandle);
         fdt_write_prop_cells(w, "interrupts", cells, nr);
     }
     fdt_write_end_node(w);
@@ -147,15 +157,17 @@ static void write_hypervisor(const struct domain *d, struct fdt_writer *w)
 static void write_tree(const struct build *b, struct fdt_writer *w)
 {
     static const char *const compatible[] = { "xen,xenvm-4.17", "xen,xenvm" };
+    const struct guest_layout *layout = arch_guest_layout();
+    const struct plan_range grants = { layout->grant_base.a, layout->grant_size };
     fdt_write_begin_node(w, "");
     fdt_write_prop_string(w, "model", "Loam");
     fdt_write_prop_strings(w, "compatible", compatible, ARRAY_SIZE(compatible));
     fdt_write_prop_u32(w, "#address-cells", 2);
     fdt_write_prop_u32(w, "#size-cells", 2);
     /* First of the children: it may add properties to the root. */
-    arch_guest_fdt(b->d, w);
+    arch_guest_fdt(b->d, w, &GUEST_INTC);
     write_chosen(b, w);
-    write_memory(b, w);
+    guest_fdt_memory(b, w);
     if (guest_shared_size(b->pd)) {
         write_reserved(b, w);
     }
@@ -163,7 +175,7 @@ static void write_tree(const struct build *b, struct fdt_writer *w)
         write_uart(b->d, w);
     }
     if (b->pd->config.enhanced) {
-        write_hypervisor(b->d, w);
+        guest_fdt_hypervisor(b->d, w, &grants, 1, GUEST_PHANDLE_INTC);
     }
     vpci_guest_fdt(b->d, w);
     passthrough_fdt(b->pd, w);
@@ -178,7 +190,11 @@ int guest_fdt_write(struct build *b)
         return build_fail(b, "memory", -XEN_ENOMEM);
     }
     fdt_write_begin(&w, b->fdt, b->fdt_max);
-    write_tree(b, &w);
+    if (b->pd->dom0) {
+        dom0_fdt_write(b, &w);
+    } else {
+        write_tree(b, &w);
+    }
     int size = fdt_write_finish(&w);
     if (size < 0) {
         return plan_warn(b->pd, NULL, "xen,domain", "its device tree cannot be made, error %d",

@@ -23,11 +23,9 @@
 #include <loam/mem.h>
 #include <loam/mmio.h>
 #include <loam/p2m.h>
-#include <loam/pci.h>
 #include <loam/printf.h>
 #include <loam/string.h>
 
-#include <arch/boot.h>
 #include <arch/guest.h>
 
 #include "private.h"
@@ -64,31 +62,6 @@ static bool host_node_has(const struct device *dev, const struct plan_range *ran
     return false;
 }
 
-/* range touches the hypervisor's own devices: interrupt controllers, IOMMUs, PCI, console. */
-static bool is_private(const struct plan *plan, const struct plan_range *range)
-{
-    hpa_t start;
-    uint64_t addr, size;
-    for (uint32_t i = 0; arch_private_range(plan->hv, i, &start, &size); i++) {
-        if (ranges_meet(range->start, range->size, start.a, size)) {
-            return true;
-        }
-    }
-    for (const struct iommu *x = plan->hv->iommus; x != NULL; x = x->next) {
-        if (ranges_meet(range->start, range->size, x->regs_at.a, x->regs_size)) {
-            return true;
-        }
-    }
-    for (const struct pci *x = plan->hv->pci; x != NULL; x = x->next) {
-        if (ranges_meet(range->start, range->size, x->ecam_at.a, x->ecam_size)) {
-            return true;
-        }
-    }
-    struct fdt_node console = fdt_stdout(&plan->host);
-    return fdt_reg_translated(&plan->host, console, 0, &addr, &size) == 0 &&
-           ranges_meet(range->start, range->size, addr, size);
-}
-
 static int range_check(const struct device *dev, const struct plan_device_range *r)
 {
     struct plan_range range = { r->hpa, r->size };
@@ -101,7 +74,7 @@ static int range_check(const struct device *dev, const struct plan_device_range 
         return plan_warn(dev->pd, dev->child, PROP_REG, "%#lx-%#lx is RAM", r->hpa,
                          r->hpa + r->size);
     }
-    if (is_private(dev->pd->hv->plan, &range)) {
+    if (claims_is_private(dev->pd->hv->plan, &range)) {
         return plan_warn(dev->pd, dev->child, PROP_REG, "%#lx-%#lx belongs to the hypervisor",
                          r->hpa, r->hpa + r->size);
     }

@@ -35,8 +35,8 @@ int plan_warn(const struct plan_domain *pd, const char *child, const char *prop,
     va_start(args, fmt);
     fmt_vprint(reason, sizeof(reason), fmt, args);
     va_end(args);
-    log_warn(pd->hv, "/chosen/%s%s%s: %s: %s", pd->node_name, child ? "/" : "", child ? child : "",
-             prop, reason);
+    log_warn(pd->hv, "/chosen%s%s%s%s: %s: %s", pd->node_name[0] ? "/" : "", pd->node_name,
+             child ? "/" : "", child ? child : "", prop, reason);
     return -XEN_EINVAL;
 }
 
@@ -82,8 +82,8 @@ static int name_read(struct plan_domain *pd)
     list_for_each_entry(name_bucket(pd->hv->plan, pd->config.name), other, name_link)
     {
         if (strcmp(other->config.name, pd->config.name) == 0) {
-            return plan_warn(pd, NULL, "name", "/chosen/%s has the name %s already",
-                             other->node_name, other->config.name);
+            return plan_warn(pd, NULL, "name", "/chosen%s%s has the name %s already",
+                             other->node_name[0] ? "/" : "", other->node_name, other->config.name);
         }
     }
     return 0;
@@ -104,8 +104,9 @@ static int spis_check(struct plan_domain *pd)
     return 0;
 }
 
-static void plan_domain_free(struct plan_domain *pd)
+void plan_domain_free(struct plan_domain *pd)
 {
+    dom0_free(pd);
     plan_pci_release(pd);
     passthrough_release(pd);
     plan_modules_release(pd);
@@ -116,12 +117,24 @@ static void plan_domain_free(struct plan_domain *pd)
     mem_free(pd->hv, pd, sizeof(*pd));
 }
 
+void plan_domain_add(struct plan_domain *pd, bool first)
+{
+    struct plan *plan = pd->hv->plan;
+    if (first) {
+        list_push_front(&plan->domains, &pd->link);
+    } else {
+        list_push_back(&plan->domains, &pd->link);
+    }
+    list_push_back(name_bucket(plan, pd->config.name), &pd->name_link);
+    plan->nr_domains++;
+}
+
 static void domain_parse(struct plan *plan, struct fdt_node node)
 {
     static int (*const readers[])(struct plan_domain * pd) = {
-        name_read,         plan_props_read,    plan_statics_read, plan_modules_read,
-        plan_kernel_check, plan_affinity_read, passthrough_read,  plan_pci_read,
-        spis_check,
+        name_read,         plan_props_read,   plan_statics_read,
+        plan_modules_read, plan_kernel_check, plan_affinity_read,
+        passthrough_read,  plan_pci_read,     spis_check,
     };
     struct plan_domain *pd = mem_alloc(plan->hv, sizeof(*pd));
     if (!pd) {
@@ -141,9 +154,7 @@ static void domain_parse(struct plan *plan, struct fdt_node node)
             return;
         }
     }
-    list_push_back(&plan->domains, &pd->link);
-    list_push_back(name_bucket(plan, pd->config.name), &pd->name_link);
-    plan->nr_domains++;
+    plan_domain_add(pd, false);
 }
 
 static int plan_init(struct plan *plan, struct hv *hv, const struct fdt *host)
@@ -182,9 +193,10 @@ int plan_pools(struct hv *hv, const struct fdt *host)
 int plan_parse(struct hv *hv, const struct fdt *host)
 {
     struct plan *plan = hv->plan;
-    uint32_t nr_nodes = 0;
+    uint32_t nr_nodes = dom0_is_wanted(host, plan->chosen);
     struct fdt_node node;
     plan->parsing = true;
+    dom0_plan(plan);
     for_each_fdt_child(host, plan->chosen, node)
     {
         if (!fdt_compatible(host, node, "xen,domain")) {
@@ -197,6 +209,7 @@ int plan_parse(struct hv *hv, const struct fdt *host)
         }
         domain_parse(plan, node);
     }
+    dom0_plan_machine(plan);
     plan->parsing = false;
     frames_release_kept(hv);
     log_info(hv, "plan: %u of %u domains can be built", plan->nr_domains, nr_nodes);

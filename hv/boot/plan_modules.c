@@ -15,15 +15,15 @@
 
 #include "private.h"
 
-/* A row per kind of module. */
+/* A row per kind of module. The names of Xen 4.4 are still in trees of dom0 (booting.txt). */
 static const struct module_kind {
-    const char *compatible;
+    const char *compatible, *old;
     enum plan_module_kind kind;
     enum claim_kind claim;
 } module_kinds[] = {
-    { "multiboot,kernel", PLAN_KERNEL, CLAIM_KERNEL },
-    { "multiboot,ramdisk", PLAN_RAMDISK, CLAIM_RAMDISK },
-    { "multiboot,device-tree", PLAN_PARTIAL, CLAIM_PARTIAL },
+    { "multiboot,kernel", "xen,linux-zimage", PLAN_KERNEL, CLAIM_KERNEL },
+    { "multiboot,ramdisk", "xen,linux-initrd", PLAN_RAMDISK, CLAIM_RAMDISK },
+    { "multiboot,device-tree", NULL, PLAN_PARTIAL, CLAIM_PARTIAL },
 };
 
 static const struct module_kind *module_kind(const struct fdt *f, struct fdt_node node)
@@ -34,6 +34,42 @@ static const struct module_kind *module_kind(const struct fdt *f, struct fdt_nod
         }
     }
     return NULL;
+}
+
+/*
+ * The kind of a child of /chosen, which is a module of the control domain: one that does not
+ * say is the kernel if it is the first of those, `*untyped`, else the ramdisk.
+ */
+static const struct module_kind *dom0_module_kind(const struct fdt *f, struct fdt_node node,
+                                                  uint32_t *untyped)
+{
+    if (!fdt_is_enabled(f, node) || fdt_compatible(f, node, "xen,domain")) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i <= PLAN_RAMDISK; i++) {
+        if (fdt_compatible(f, node, module_kinds[i].compatible) ||
+            fdt_compatible(f, node, module_kinds[i].old)) {
+            return &module_kinds[i];
+        }
+    }
+    /* A module of another kind has a word for it in front. */
+    const char *first = fdt_string(f, node, "compatible");
+    bool plain = first && (strcmp(first, "multiboot,module") == 0 ||
+                           strcmp(first, "xen,multiboot-module") == 0);
+    return plain && *untyped < 2 ? &module_kinds[(*untyped)++] : NULL;
+}
+
+bool dom0_is_wanted(const struct fdt *host, struct fdt_node chosen)
+{
+    uint32_t untyped = 0;
+    struct fdt_node node;
+    for_each_fdt_child(host, chosen, node)
+    {
+        if (dom0_module_kind(host, node, &untyped)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The (address, size) pairs of a property, and how many cells either has. */
@@ -62,6 +98,17 @@ static struct pairs module_pairs(const struct fdt *f, struct fdt_node domain,
                                  struct fdt_node module)
 {
     struct pairs p = { .ac = fdt_address_cells(f, domain), .sc = fdt_size_cells(f, domain) };
+    pairs_find(&p, f, module, "reg");
+    return p;
+}
+
+/* reg of a child of /chosen, which inherits the root's widths: guest-loader relies on that. */
+static struct pairs dom0_pairs(const struct fdt *f, struct fdt_node chosen, struct fdt_node module)
+{
+    struct pairs p = {
+        .ac = fdt_u32_or(f, chosen, "#address-cells", fdt_address_cells(f, FDT_ROOT)),
+        .sc = fdt_u32_or(f, chosen, "#size-cells", fdt_size_cells(f, FDT_ROOT)),
+    };
     pairs_find(&p, f, module, "reg");
     return p;
 }
@@ -114,8 +161,13 @@ void plan_for_each_range(const struct fdt *host,
 {
     const struct range_visitor v = { fn, arg };
     struct fdt_node chosen = fdt_find(host, "/chosen"), node;
+    uint32_t untyped = 0;
     for_each_fdt_child(host, chosen, node)
     {
+        if (dom0_module_kind(host, node, &untyped)) {
+            struct pairs reg = dom0_pairs(host, chosen, node);
+            visit_pairs(&v, &reg);
+        }
         if (fdt_compatible(host, node, "xen,domain") && fdt_is_enabled(host, node)) {
             visit_domain(&v, host, node);
         }
@@ -135,11 +187,11 @@ void plan_keep_ranges(struct hv *hv, const struct fdt *host)
     plan_for_each_range(host, keep_range, hv);
 }
 
-static int module_read(struct plan_domain *pd, struct fdt_node node, const struct module_kind *kind)
+static int module_read(struct plan_domain *pd, struct fdt_node node, const struct module_kind *kind,
+                       struct pairs reg)
 {
     const struct fdt *f = &pd->hv->plan->host;
     const char *child = fdt_name(f, node);
-    struct pairs reg = module_pairs(f, pd->node, node);
     if (pd->module[kind->kind].size != 0) {
         return plan_warn(pd, child, "compatible", "a second module of kind %s", kind->compatible);
     }
@@ -171,7 +223,7 @@ int plan_modules_read(struct plan_domain *pd)
         const struct module_kind *kind = module_kind(f, node);
         int rc = 0;
         if (kind) {
-            rc = module_read(pd, node, kind);
+            rc = module_read(pd, node, kind, module_pairs(f, pd->node, node));
         } else if (!fdt_compatible(f, node, "xen,vcpu")) {
             const char *what = fdt_string(f, node, "compatible");
             plan_warn(pd, fdt_name(f, node), "compatible", "%s is unknown, ignored",
@@ -183,6 +235,25 @@ int plan_modules_read(struct plan_domain *pd)
     }
     if (pd->module[PLAN_KERNEL].size == 0) {
         return plan_warn(pd, NULL, "multiboot,kernel", "missing: the domain has no kernel module");
+    }
+    return 0;
+}
+
+int dom0_modules_read(struct plan_domain *pd)
+{
+    const struct fdt *f = &pd->hv->plan->host;
+    uint32_t untyped = 0;
+    struct fdt_node node;
+    for_each_fdt_child(f, pd->node, node)
+    {
+        const struct module_kind *kind = dom0_module_kind(f, node, &untyped);
+        int rc = kind ? module_read(pd, node, kind, dom0_pairs(f, pd->node, node)) : 0;
+        if (rc) {
+            return rc;
+        }
+    }
+    if (pd->module[PLAN_KERNEL].size == 0) {
+        return plan_warn(pd, NULL, "multiboot,kernel", "missing: a ramdisk has no kernel");
     }
     return 0;
 }
@@ -270,10 +341,13 @@ void plan_modules_release(struct plan_domain *pd)
     for (uint32_t i = 0; i < PLAN_MODULES; i++) {
         if (pd->module[i].size != 0) {
             claims_remove(pd->hv->plan, pd->module[i]);
+            pd->module[i].size = 0;
         }
     }
     for (uint32_t i = 0; i < pd->nr_statics; i++) {
         claims_remove(pd->hv->plan, pd->statics[i]);
     }
     mem_free(pd->hv, pd->statics, pd->statics_max * sizeof(*pd->statics));
+    pd->statics = NULL;
+    pd->nr_statics = pd->statics_max = 0;
 }

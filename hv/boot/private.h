@@ -8,6 +8,11 @@
  *   plan_modules.c  its modules and static memory
  *   plan_pools.c    CPU pools and affinity
  *   claims.c        machine ranges: no two owners, inside RAM
+ *   ranges.c        sets of ranges
+ *   dom0.c          /chosen -> the control domain
+ *   dom0_options.c  the boot options that speak of it
+ *   dom0_devices.c  what it gets of the machine
+ *   dom0_fdt.c      its device tree
  *   passthrough.c   devices of the host that a domain gets
  *   plan_pci.c      PCI devices of the host that a domain gets
  *   build.c         plan -> running domain, in steps (a job)
@@ -35,6 +40,7 @@
 
 #include <arch/guest.h>
 
+#define LARGE_PAGE (2 * MIB)
 #define PLAN_BANKS_MAX 16 /* ranges of RAM of one domain */
 #define PLAN_RAM_MAX 64 /* ranges of RAM of the machine */
 #define PLAN_NAME_BUCKETS 128
@@ -49,6 +55,12 @@ enum plan_restart { RESTART_NEVER, RESTART_ON_CRASH, RESTART_ALWAYS };
 struct plan_range {
     uint64_t start;
     uint64_t size;
+};
+
+/* A set of addresses in whole pages: ranges in ascending order, which do not touch. */
+struct plan_ranges {
+    struct plan_range *r;
+    uint32_t nr, max;
 };
 
 struct plan_affinity {
@@ -96,13 +108,35 @@ struct plan_pci {
     struct iommu_stream stream;
 };
 
-/* One boot-time domain. */
+/* What the boot options say of the control domain; 0: nothing. */
+struct dom0_options {
+    uint64_t memory, memory_min, memory_max; /* bytes */
+    uint32_t vcpus_min, vcpus_max;
+    bool pin; /* vCPU n to CPU n */
+    bool no_extended; /* no address space for foreign pages in its tree */
+    bool no_reboot; /* a crash stops the machine, it is not reset */
+};
+
+/* What the control domain gets of the machine, beside RAM. */
+struct plan_dom0 {
+    struct dom0_options options;
+    struct fdt_node intc; /* in the host's tree */
+    uint32_t *hidden; /* nodes of the host's tree that it does not see: offsets, ascending */
+    uint32_t nr_hidden, hidden_max;
+    struct plan_ranges map; /* device memory, at its own addresses */
+    struct plan_device_irq *irq; /* under their own numbers */
+    uint32_t nr_irqs, irqs_max;
+    struct plan_range grants; /* where its grant frames can be, */
+    struct plan_range extended; /* and pages of others: unused addresses. size 0: none */
+};
+
+/* One domain that boot builds. */
 struct plan_domain {
     struct hv *hv;
     struct list_node link; /* in plan->domains */
     struct list_node name_link; /* in plan->names */
     struct fdt_node node;
-    const char *node_name; /* in the host's tree */
+    const char *node_name; /* in the host's tree, "" for the control domain: its node is /chosen */
     const char *bootargs; /* in the host's tree, or NULL */
     struct domain_config config;
     const struct plan_pool *pool;
@@ -118,6 +152,7 @@ struct plan_domain {
     struct plan_devices *devices; /* NULL: none */
     struct plan_pci *pci;
     uint32_t nr_pci, pci_max;
+    struct plan_dom0 *dom0; /* NULL: not the control domain */
 
     /* life */
     struct domain *domain; /* with the creator's reference; NULL while there is none */
@@ -149,6 +184,8 @@ struct plan {
     struct list domains;
     struct list names[PLAN_NAME_BUCKETS];
     struct list pools;
+    struct plan_domain *dom0; /* the control domain, also in `domains`; NULL: there is none */
+    const char *options; /* the hypervisor's own, in the host's tree; NULL: none */
     struct plan_claim *claim; /* sorted by start, no overlap */
     uint32_t nr_claims, claims_max;
     struct plan_range ram[PLAN_RAM_MAX];
@@ -165,7 +202,7 @@ struct plan {
 /* --- plan.c ------------------------------------------------------------- */
 
 /*
- * Says what is wrong with a domain: "/chosen/NODE[/CHILD]: PROP: reason".
+ * Says what is wrong with a domain: "/chosen[/NODE][/CHILD]: PROP: reason".
  * child may be NULL. Returns -XEN_EINVAL for the caller to pass on.
  */
 int plan_warn(const struct plan_domain *pd, const char *child, const char *prop, const char *fmt,
@@ -183,6 +220,10 @@ void plan_start_next(struct plan *plan);
  */
 int __must_check plan_grow(struct hv *hv, void **array, uint32_t nr, uint32_t *max, size_t size);
 
+/* pd is in the plan from now on, as its first domain or its last. */
+void plan_domain_add(struct plan_domain *pd, bool first);
+void plan_domain_free(struct plan_domain *pd);
+
 /* --- plan_props.c ------------------------------------------------------- */
 
 /* Reads the properties of pd's node. Errors: -XEN_EINVAL, said why. */
@@ -195,11 +236,14 @@ int __must_check plan_props_read(struct plan_domain *pd);
  * claimed. Errors: as above; -XEN_ENOMEM, also said.
  */
 int __must_check plan_modules_read(struct plan_domain *pd);
+int __must_check dom0_modules_read(struct plan_domain *pd);
 int __must_check plan_statics_read(struct plan_domain *pd);
 /* Looks at the kernel's first bytes. */
 int __must_check plan_kernel_check(struct plan_domain *pd);
 /* Copies bytes of a module. */
 void plan_module_copy(struct hv *hv, void *buf, uint64_t start, size_t size);
+/* /chosen itself has modules: they are the control domain's. */
+bool dom0_is_wanted(const struct fdt *host, struct fdt_node chosen);
 /* Gives what both claimed back. */
 void plan_modules_release(struct plan_domain *pd);
 
@@ -229,6 +273,13 @@ int __must_check claims_add(struct plan_domain *pd, const char *child, const cha
                             enum claim_kind kind, struct plan_range range);
 /* The first claim that touches range, NULL: none. */
 const struct plan_claim *claims_find(const struct plan *plan, struct plan_range range);
+/*
+ * Ranges of the hypervisor's own devices: interrupt controllers, IOMMUs, PCI, console. *i is 0 at
+ * first and counts up; false: no more.
+ */
+bool claims_private_range(const struct plan *plan, uint32_t *i, struct plan_range *out);
+/* range touches one of them. */
+bool claims_is_private(const struct plan *plan, const struct plan_range *range);
 /* Undoes one claims_add(); RAM is free then, or kept while plan_parse() is at work. */
 void claims_remove(struct plan *plan, struct plan_range range);
 
@@ -241,6 +292,41 @@ void passthrough_release(struct plan_domain *pd);
 int __must_check passthrough_map(struct plan_domain *pd);
 /* Copies the nodes into the root of the guest's tree. */
 void passthrough_fdt(const struct plan_domain *pd, struct fdt_writer *w);
+
+/* --- ranges.c ----------------------------------------------------------- */
+
+/* Adds / takes out [start, end), widened to whole pages. Errors: -XEN_ENOMEM, nothing changed. */
+int __must_check ranges_add(struct hv *hv, struct plan_ranges *s, uint64_t start, uint64_t end);
+int __must_check ranges_cut(struct hv *hv, struct plan_ranges *s, uint64_t start, uint64_t end);
+/* The lowest start >= from, aligned, of [start, start + size) that s has nothing of; false: none
+ * ends by `limit`. */
+bool ranges_hole(const struct plan_ranges *s, uint64_t from, uint64_t limit, uint64_t align,
+                 uint64_t size, uint64_t *start);
+bool ranges_touch(const struct plan_ranges *s, const struct plan_range *r);
+void ranges_free(struct hv *hv, struct plan_ranges *s);
+
+/* --- dom0.c, dom0_options.c, dom0_devices.c, dom0_fdt.c ------------------ */
+
+/*
+ * Plans the control domain, if /chosen has modules for it: before other domains are read, so
+ * that its modules and its name are its own. What is wrong is said; then there is none.
+ */
+void dom0_plan(struct plan *plan);
+/* Gives it what no other domain of the plan has: when all of them are read. */
+void dom0_plan_machine(struct plan *plan);
+/* Reads options in the form of a command line; prop is where they stand. */
+void dom0_options_read(struct plan_domain *pd, const char *prop, const char *text);
+/* Finds memory, interrupts and hidden nodes. Errors: -XEN_ENOMEM, else said. */
+int __must_check dom0_devices_find(struct plan_domain *pd);
+/* A step of build.c: maps and routes them. */
+int dom0_devices_map(struct build *b);
+void dom0_free(struct plan_domain *pd);
+/* Is the node one that the control domain sees? */
+bool dom0_sees(const struct plan_domain *pd, struct fdt_node node);
+size_t dom0_fdt_size(const struct plan_domain *pd);
+void dom0_fdt_write(const struct build *b, struct fdt_writer *w);
+/* It has stopped, and with it the machine. */
+__noreturn void dom0_stopped(struct plan_domain *pd, uint32_t reason);
 
 /* --- plan_pci.c --------------------------------------------------------- */
 
@@ -297,6 +383,15 @@ int build_ramdisk(struct build *b);
 int build_fdt_store(struct build *b);
 
 /* --- guest_fdt.c -------------------------------------------------------- */
+
+/* Parts that every domain's tree has: for dom0_fdt.c. */
+void guest_fdt_memory(const struct build *b, struct fdt_writer *w);
+/* The node of RAM kept for vCPUs, in an open /reserved-memory. */
+void guest_fdt_shared(const struct build *b, struct fdt_writer *w);
+#define HYPERVISOR_REGS_MAX 2
+/* regs: what /hypervisor names, the first is for grant frames. */
+void guest_fdt_hypervisor(const struct domain *d, struct fdt_writer *w,
+                          const struct plan_range *regs, uint32_t nr, uint32_t intc_phandle);
 
 /* Bytes of RAM that the vCPUs of pd share with the hypervisor, whole pages; 0: none. */
 size_t guest_shared_size(const struct plan_domain *pd);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What follows when a boot-time domain stops: loam,restart decides.
+ * What follows when a domain of the plan stops. With the control domain the machine ends
+ * (dom0.c); for the others loam,restart decides.
  *
  *   it ...               never    on-crash   always
  *   powered off          stays    stays      again
@@ -95,6 +96,9 @@ void plan_domain_stopped(struct domain *d)
     struct plan_domain *pd = d->plan;
     if (!pd) {
         return;
+    }
+    if (pd->dom0) {
+        dom0_stopped(pd, d->shutdown_reason);
     }
     const struct stop_reason *reason = &unknown_reason;
     if (d->shutdown_reason < ARRAY_SIZE(stop_reasons)) {

@@ -316,13 +316,26 @@ void hv_start_secondary(struct pcpu *p)
     arch_vcpu_enter(p, vcpu_next(p));
 }
 
-void hv_power_off(struct hv *hv)
+void hv_end(struct hv *hv, enum hv_end end)
 {
-    log_info(hv, "power off");
     for (uint32_t i = 0; i < hv->nr_pcpus; i++) {
         if (hv->pcpus[i] != this_pcpu()) {
             pcpu_kick(hv->pcpus[i], PCPU_WORK_STOP);
         }
     }
-    arch_machine_off(hv);
+    switch (end) {
+    case HV_OFF:
+        arch_machine_off(hv);
+    case HV_RESET:
+        arch_machine_reset(hv);
+    case HV_HALT:
+        break;
+    }
+    arch_cpu_halt();
+}
+
+void hv_power_off(struct hv *hv)
+{
+    log_info(hv, "power off");
+    hv_end(hv, HV_OFF);
 }

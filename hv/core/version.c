@@ -72,13 +72,13 @@ int version_op_get_features(struct hc *hc, void *arg)
     if (a->submap_idx > 0) {
         return -XEN_EINVAL;
     }
-    uint32_t mapped =
-        hc->d->config.direct_map ? XENFEAT_direct_mapped : XENFEAT_not_direct_mapped;
+    uint32_t mapped = hc->d->config.direct_map ? XENFEAT_direct_mapped : XENFEAT_not_direct_mapped;
 
-    a->submap = (uint32_t)(BIT(XENFEAT_writable_page_tables) |
-                           BIT(XENFEAT_auto_translated_physmap) |
-                           BIT(XENFEAT_memory_op_vnode_supported) | BIT(mapped)) |
-                arch_features();
+    a->submap =
+        (uint32_t)(BIT(XENFEAT_writable_page_tables) | BIT(XENFEAT_auto_translated_physmap) |
+                   BIT(XENFEAT_memory_op_vnode_supported) | BIT(mapped) |
+                   (hc->d->config.control ? BIT(XENFEAT_dom0) : 0)) |
+        arch_features();
     return 0;
 }
 

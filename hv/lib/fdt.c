@@ -349,6 +349,22 @@ struct fdt_node fdt_next(const struct fdt *f, struct fdt_node node)
     return (struct fdt_node){ off };
 }
 
+bool fdt_walk_next(const struct fdt *f, struct fdt_walk *w)
+{
+    uint32_t off = token_end(f, fdt_walk_node(w).off, FDT_BEGIN_NODE);
+    uint32_t token;
+
+    while ((token = token_at(f, &off)) != FDT_END) {
+        if (token == FDT_BEGIN_NODE) {
+            w->path[w->depth++].off = off;
+            return true;
+        }
+        w->depth -= token == FDT_END_NODE;
+        off = token_end(f, off, token);
+    }
+    return false;
+}
+
 unsigned int fdt_ancestors(const struct fdt *f, struct fdt_node node,
                            struct fdt_node path[FDT_DEPTH_MAX])
 {

@@ -32,8 +32,9 @@ uint32_t fdt_size_cells(const struct fdt *f, struct fdt_node node)
 
 static bool address_width_ok(uint32_t cells) { return cells == 1 || cells == 2; }
 
-int fdt_reg(const struct fdt *f, struct fdt_node node, uint32_t index, uint64_t *addr,
-            uint64_t *size)
+/* fdt_reg() of a node on that bus. */
+static int reg_on(const struct fdt *f, struct fdt_node bus, struct fdt_node node, uint32_t index,
+                  uint64_t *addr, uint64_t *size)
 {
     uint32_t len;
     const uint8_t *reg = fdt_prop(f, node, "reg", &len);
@@ -41,7 +42,6 @@ int fdt_reg(const struct fdt *f, struct fdt_node node, uint32_t index, uint64_t 
     if (!reg) {
         return -XEN_ENOENT;
     }
-    struct fdt_node bus = fdt_parent(f, node);
     struct widths w = { .addr = fdt_address_cells(f, bus), .size = fdt_size_cells(f, bus) };
     if (!address_width_ok(w.addr) || w.size > 2) {
         return -XEN_EOPNOTSUPP;
@@ -64,6 +64,15 @@ int fdt_reg(const struct fdt *f, struct fdt_node node, uint32_t index, uint64_t 
         *size = s;
     }
     return 0;
+}
+
+int fdt_reg(const struct fdt *f, struct fdt_node node, uint32_t index, uint64_t *addr,
+            uint64_t *size)
+{
+    if (!fdt_has_prop(f, node, "reg")) {
+        return -XEN_ENOENT;
+    }
+    return reg_on(f, fdt_parent(f, node), node, index, addr, size);
 }
 
 /* Translate [*addr, *addr + size), size > 0, from bus to the bus that its parent provides. */
@@ -106,15 +115,12 @@ static int translate_step(const struct fdt *f, struct fdt_node bus, struct fdt_n
     return -XEN_ENXIO;
 }
 
-static int translate(const struct fdt *f, struct fdt_node node, uint64_t *addr, uint64_t size)
+/* The node is path[depth - 1], the root path[0]. */
+static int translate_path(const struct fdt *f, const struct fdt_node *path, unsigned int depth,
+                          uint64_t *addr, uint64_t size)
 {
-    struct fdt_node path[FDT_DEPTH_MAX];
-    unsigned int depth = fdt_ancestors(f, node, path);
     uint64_t a = *addr;
 
-    if (depth == 0) {
-        return -XEN_ENOENT;
-    }
     /* path[i] is the bus that the address is on; the root's needs no translation. */
     for (unsigned int i = depth - 1; i-- > 1;) {
         int rc = translate_step(f, path[i], path[i - 1], &a, size);
@@ -124,6 +130,14 @@ static int translate(const struct fdt *f, struct fdt_node node, uint64_t *addr, 
     }
     *addr = a;
     return 0;
+}
+
+static int translate(const struct fdt *f, struct fdt_node node, uint64_t *addr, uint64_t size)
+{
+    struct fdt_node path[FDT_DEPTH_MAX];
+    unsigned int depth = fdt_ancestors(f, node, path);
+
+    return depth == 0 ? -XEN_ENOENT : translate_path(f, path, depth, addr, size);
 }
 
 int fdt_translate(const struct fdt *f, struct fdt_node node, uint64_t *addr)
@@ -139,6 +153,31 @@ int fdt_reg_translated(const struct fdt *f, struct fdt_node node, uint32_t index
     int rc = fdt_reg(f, node, index, &a, &s);
     if (!rc) {
         rc = translate(f, node, &a, MAX(s, 1));
+    }
+    if (rc) {
+        return rc;
+    }
+    *addr = a;
+    if (size) {
+        *size = s;
+    }
+    return 0;
+}
+
+int fdt_walk_translate(const struct fdt *f, const struct fdt_walk *w, uint64_t *addr, uint64_t size)
+{
+    return translate_path(f, w->path, w->depth, addr, size);
+}
+
+int fdt_walk_reg(const struct fdt *f, const struct fdt_walk *w, uint32_t index, uint64_t *addr,
+                 uint64_t *size)
+{
+    struct fdt_node bus = w->depth > 1 ? w->path[w->depth - 2] : FDT_NONE;
+    uint64_t a, s;
+
+    int rc = reg_on(f, bus, fdt_walk_node(w), index, &a, &s);
+    if (!rc) {
+        rc = translate_path(f, w->path, w->depth, &a, MAX(s, 1));
     }
     if (rc) {
         return rc;

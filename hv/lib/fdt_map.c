@@ -28,43 +28,64 @@ static bool entry_matches(const uint8_t *data, const uint32_t *child, uint32_t n
     return true;
 }
 
+int fdt_interrupt_map_next(const struct fdt *f, struct fdt_node bus, uint32_t nr,
+                           struct fdt_map_iter *it, struct fdt_interrupt *irq)
+{
+    uint32_t len;
+    const uint8_t *data = fdt_prop(f, bus, "interrupt-map", &len);
+
+    if (!data || (len % CELL == 0 && it->at == len / CELL)) {
+        return -XEN_ENOENT;
+    }
+    uint32_t left = len / CELL - it->at;
+    if (len % CELL != 0 || nr >= left) {
+        return -XEN_EINVAL;
+    }
+    uint32_t phandle = cell_at(data, it->at + nr);
+    if (it->at == 0 || phandle != it->phandle) {
+        it->parent = fdt_find_phandle(f, phandle);
+        it->phandle = phandle;
+    }
+    uint32_t address = fdt_u32_or(f, it->parent, "#address-cells", 0);
+    uint32_t cells = fdt_u32_or(f, it->parent, "#interrupt-cells", 0);
+    uint32_t room = left - nr - 1;
+
+    if (cells == 0 || cells > FDT_INTERRUPT_CELLS_MAX || address > room || cells > room - address) {
+        return -XEN_EINVAL;
+    }
+    irq->controller = it->parent;
+    irq->nr_cells = cells;
+    for (uint32_t i = 0; i < cells; i++) {
+        irq->cells[i] = cell_at(data, it->at + nr + 1 + address + i);
+    }
+    it->at += nr + 1 + address + cells;
+    return 0;
+}
+
 int fdt_interrupt_map(const struct fdt *f, struct fdt_node bus, const uint32_t *child, uint32_t nr,
                       struct fdt_interrupt *irq)
 {
-    uint32_t len, mask_len;
-    const uint8_t *data = fdt_prop(f, bus, "interrupt-map", &len);
+    uint32_t mask_len;
+    const uint8_t *data = fdt_prop(f, bus, "interrupt-map", NULL);
     const uint8_t *mask = fdt_prop(f, bus, "interrupt-map-mask", &mask_len);
+    struct fdt_map_iter it = { 0 };
+    struct fdt_interrupt found;
 
-    if (!data) {
-        return -XEN_ENOENT;
-    }
-    if (len % CELL != 0 || (mask && mask_len != nr * CELL)) {
+    if (data && mask && mask_len != nr * CELL) {
         return -XEN_EINVAL;
     }
-    for (uint32_t at = 0, end = len / CELL; at < end;) {
-        if (end - at < nr + 1) {
-            return -XEN_EINVAL;
-        }
-        struct fdt_node parent = fdt_find_phandle(f, cell_at(data, at + nr));
-        uint32_t address = fdt_u32_or(f, parent, "#address-cells", 0);
-        uint32_t cells = fdt_u32_or(f, parent, "#interrupt-cells", 0);
-        uint32_t room = end - at - nr - 1;
+    for (;;) {
+        uint32_t at = it.at;
+        int rc = fdt_interrupt_map_next(f, bus, nr, &it, &found);
 
-        if (cells == 0 || cells > FDT_INTERRUPT_CELLS_MAX || address > room ||
-            cells > room - address) {
-            return -XEN_EINVAL;
+        if (rc) {
+            return rc;
         }
         if (entry_matches(data + CELL * (size_t)at, child, nr, mask)) {
-            irq->controller = parent;
-            irq->nr_cells = cells;
-            for (uint32_t i = 0; i < cells; i++) {
-                irq->cells[i] = cell_at(data, at + nr + 1 + address + i);
-            }
+            *irq = found;
             return 0;
         }
-        at += nr + 1 + address + cells;
     }
-    return -XEN_ENOENT;
 }
 
 int fdt_id_map(const struct fdt *f, struct fdt_node bus, const char *name, uint32_t id,

@@ -56,7 +56,9 @@ static void append_token(struct fdt_writer *w, enum fdt_token token)
 
 void fdt_write_begin(struct fdt_writer *w, void *buf, size_t size)
 {
-    *w = (struct fdt_writer){ .buf = buf, .size = (uint32_t)MIN(size, INT32_MAX) };
+    *w = (struct fdt_writer){
+        .buf = buf, .size = (uint32_t)MIN(size, INT32_MAX), .address_cells = 2, .size_cells = 2
+    };
     if (!buf || !IS_ALIGNED((uintptr_t)buf, 8u)) {
         set_error(w, -XEN_EINVAL);
     }
@@ -228,6 +230,35 @@ void fdt_write_prop_u64s(struct fdt_writer *w, const char *name, const uint64_t 
     uint8_t *p = begin_prop(w, name, nr * 8);
     for (size_t i = 0; p && i < nr; i++) {
         put_be64(p + 8 * i, values[i]);
+    }
+}
+
+void fdt_write_widths(struct fdt_writer *w, uint32_t address_cells, uint32_t size_cells)
+{
+    if (address_cells - 1 > 1 || size_cells > 2) {
+        set_error(w, -XEN_EINVAL);
+    }
+    w->address_cells = address_cells;
+    w->size_cells = size_cells;
+}
+
+static uint8_t *put_cells(struct fdt_writer *w, uint8_t *p, uint64_t value, uint32_t cells)
+{
+    if (cells < 2 && value >> 32 * cells != 0) {
+        set_error(w, -XEN_ERANGE);
+    }
+    for (uint32_t i = cells; i-- > 0; p += 4) {
+        put_be32(p, (uint32_t)(value >> 32 * i));
+    }
+    return p;
+}
+
+void fdt_write_prop_reg(struct fdt_writer *w, const uint64_t *pairs, size_t nr)
+{
+    uint8_t *p = begin_prop(w, "reg", nr * 4 * (w->address_cells + w->size_cells));
+    for (size_t i = 0; p && i < nr; i++) {
+        p = put_cells(w, p, pairs[2 * i], w->address_cells);
+        p = put_cells(w, p, pairs[2 * i + 1], w->size_cells);
     }
 }
 

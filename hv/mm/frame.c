@@ -530,6 +530,74 @@ int frames_promise(struct hv *hv, uint64_t *promise, uint64_t pages)
     return rc;
 }
 
+/* Grows the run [*start, *end) of an extent, beginning at `at`; false: it has none. */
+static bool run_in(struct frames *f, const struct frame_extent *x, mfn_t at, mfn_t *start,
+                   mfn_t *end)
+{
+    mfn_t stop = mfn_add(x->start, x->pages);
+
+    *start = *end = mfn(MAX(at.n, x->start.n));
+    while (end->n < stop.n) {
+        const struct frame *r = find_block(f, *end);
+        bool free = r != NULL && r->state == FRAME_FREE;
+
+        if (!free && start->n != end->n) {
+            break;
+        }
+        *end = r != NULL ? block_end(f, r) : mfn_add(*end, 1);
+        *start = free ? *start : *end;
+    }
+    return start->n < end->n;
+}
+
+bool frames_next_run(struct hv *hv, mfn_t *m, uint64_t *pages)
+{
+    struct frames *f = &hv->frames;
+    mfn_t from = *m, best = MFN_NONE, best_end = MFN_NONE;
+
+    spin_lock(&f->lock);
+    for (uint32_t i = 0; i < f->nr_extents; i++) {
+        mfn_t start, end;
+
+        if (f->extent[i].start.n + f->extent[i].pages > from.n &&
+            (mfn_is_none(best) || f->extent[i].start.n < best.n) &&
+            run_in(f, &f->extent[i], from, &start, &end)) {
+            best = start;
+            best_end = end;
+        }
+    }
+    spin_unlock(&f->lock);
+    *m = best;
+    *pages = mfn_is_none(best) ? 0 : best_end.n - best.n;
+    return !mfn_is_none(best);
+}
+
+int frame_alloc_at(struct hv *hv, mfn_t m, uint64_t pages)
+{
+    struct frames *f = &hv->frames;
+
+    if (alloc_fails(f)) {
+        return -XEN_ENOMEM;
+    }
+    spin_lock(&f->lock);
+    int rc = range_is_described(f, m, pages) ? 0 : -XEN_EINVAL;
+    if (rc == 0 && !range_is(f, m, pages, 1u << FRAME_FREE)) {
+        rc = -XEN_EBUSY;
+    }
+    if (rc == 0) {
+        rc = take_range(f, m, pages, (struct frame){ .state = FRAME_HV });
+    }
+    spin_unlock(&f->lock);
+    if (rc == 0) {
+        void *va = frame_map_local(hv, m);
+
+        mem_unpoison(va, (size_t)(pages << PAGE_SHIFT));
+        mem_scribble(va, (size_t)(pages << PAGE_SHIFT));
+        frame_unmap(hv, va);
+    }
+    return rc;
+}
+
 void frame_free_pages(struct hv *hv, mfn_t m, uint64_t pages)
 {
     struct frames *f = &hv->frames;

@@ -49,7 +49,7 @@ static bool tree_make(struct conform *c, struct tree *t, uint32_t vcpus)
         fdt_write_begin_node(&w, "");
         fdt_write_prop_u32(&w, "#address-cells", 2);
         fdt_write_prop_u32(&w, "#size-cells", 2);
-        arch_guest_fdt(t->d, &w);
+        arch_guest_fdt(t->d, &w, &GUEST_INTC);
         fdt_write_end_node(&w);
         t->size = fdt_write_finish(&w);
     }
@@ -92,8 +92,10 @@ static void check_controller(struct conform *c, const struct tree *t)
     EXPECT(c, fdt_u32(&t->fdt, node, "#interrupt-cells", &nr) == 0 && nr >= 1 && nr <= 4);
     EXPECT(c, arch_guest_irq_cells(t->d, arch_guest_layout()->uart_virq, false, cells) == nr);
     EXPECT(c, arch_guest_irq_cells(t->d, arch_guest_layout()->uart_virq, true, cells) == nr);
-    uint32_t event = arch_guest_event_irq_cells(cells);
+    uint32_t event = arch_guest_event_irq_cells(false, cells);
 
+    EXPECT(c, event == 0 || event == nr);
+    event = arch_guest_event_irq_cells(true, cells);
     EXPECT(c, event == 0 || event == nr);
 }
 

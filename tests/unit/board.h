@@ -107,6 +107,7 @@ static inline void board_tree(struct board *b)
     }
     fdt_write_end_node(w);
     fdt_write_begin_unit(w, "intc", FAKE_INTC_BASE);
+    fdt_write_prop_string(w, "compatible", FAKE_INTC_COMPATIBLE);
     fdt_write_prop_empty(w, "interrupt-controller");
     fdt_write_prop_u32(w, "#interrupt-cells", 2);
     fdt_write_prop_u32(w, "phandle", BOARD_INTC_PHANDLE);

@@ -325,7 +325,7 @@ TEST(the_guests_tree)
     fdt_write_begin_node(&w, "");
     fdt_write_prop_u32(&w, "#address-cells", 2);
     fdt_write_prop_u32(&w, "#size-cells", 2);
-    arch_guest_fdt(b.d, &w);
+    arch_guest_fdt(b.d, &w, &GUEST_INTC);
     vpci_guest_fdt(b.d, &w);
     fdt_write_end_node(&w);
     int total = fdt_write_finish(&w);

@@ -43,10 +43,7 @@ static const struct guest_layout layout = {
     .vcpu_shared_size = 64, /* stolen time, psci.c */
 };
 
-const struct guest_layout *arch_guest_layout(void)
-{
-    return &layout;
-}
+const struct guest_layout *arch_guest_layout(void) { return &layout; }
 
 /* Header of an arm64 Image (Linux Documentation/arch/arm64/booting.rst). */
 struct image_header {
@@ -71,7 +68,10 @@ static const char *kernel_guess(const uint8_t *b)
     if (b[0] == 0x1f && b[1] == 0x8b) {
         return "it is compressed (gzip); an uncompressed arm64 Image is needed";
     }
-    if (memcmp(b, "\x7f" "ELF", 4) == 0) {
+    if (memcmp(b,
+               "\x7f"
+               "ELF",
+               4) == 0) {
         return "it is an ELF file; an arm64 Image is needed (objcopy -O binary)";
     }
     if (zimage == ZIMAGE32_MAGIC) {
@@ -108,10 +108,7 @@ int arch_kernel_probe(const void *head, uint64_t size, struct kernel_image *out,
     return 0;
 }
 
-uint64_t guest_mpidr(uint32_t vcpu)
-{
-    return (uint64_t)(vcpu / 16) << 8 | vcpu % 16;
-}
+uint64_t guest_mpidr(uint32_t vcpu) { return (uint64_t)(vcpu / 16) << 8 | vcpu % 16; }
 
 struct guest_gic guest_gic(const struct domain *d)
 {
@@ -153,8 +150,7 @@ static void write_timer(struct fdt_writer *w)
 {
     static const uint32_t interrupts[] = {
         GIC_PPI, PPI_TIMER_SECURE, IRQ_LEVEL_LOW, /* binding arm,armv8-timer: this order */
-        GIC_PPI, PPI_TIMER_PHYS, IRQ_LEVEL_LOW,
-        GIC_PPI, PPI_TIMER_VIRT, IRQ_LEVEL_LOW,
+        GIC_PPI, PPI_TIMER_PHYS,   IRQ_LEVEL_LOW, GIC_PPI, PPI_TIMER_VIRT, IRQ_LEVEL_LOW,
     };
 
     fdt_write_begin_node(w, "timer");
@@ -163,7 +159,7 @@ static void write_timer(struct fdt_writer *w)
     fdt_write_end_node(w);
 }
 
-static void write_gic(struct domain *d, struct fdt_writer *w)
+static void write_gic(struct domain *d, struct fdt_writer *w, const struct guest_intc *intc)
 {
     struct guest_gic g = guest_gic(d);
     uint64_t reg[] = { g.gicd.a, GUEST_GICD_SIZE, g.gicr.a,
@@ -172,20 +168,43 @@ static void write_gic(struct domain *d, struct fdt_writer *w)
     fdt_write_begin_unit(w, "interrupt-controller", g.gicd.a);
     fdt_write_prop_string(w, "compatible", "arm,gic-v3");
     fdt_write_prop_u32(w, "#interrupt-cells", 3);
-    fdt_write_prop_u32(w, "#address-cells", 0);
+    fdt_write_prop_u32(w, "#address-cells", intc->address_cells);
     fdt_write_prop_empty(w, "interrupt-controller");
-    fdt_write_prop_u64s(w, "reg", reg, ARRAY_SIZE(reg));
-    fdt_write_prop_u32(w, "phandle", GUEST_PHANDLE_INTC);
+    fdt_write_prop_reg(w, reg, ARRAY_SIZE(reg) / 2);
+    fdt_write_prop_u32(w, "phandle", intc->phandle);
     fdt_write_end_node(w);
 }
 
-void arch_guest_fdt(struct domain *d, struct fdt_writer *w)
+void arch_guest_fdt(struct domain *d, struct fdt_writer *w, const struct guest_intc *intc)
 {
-    fdt_write_prop_u32(w, "interrupt-parent", GUEST_PHANDLE_INTC);
+    fdt_write_prop_u32(w, "interrupt-parent", intc->phandle);
     write_cpus(d, w);
     write_psci(w);
     write_timer(w);
-    write_gic(d, w);
+    write_gic(d, w, intc);
+}
+
+bool arch_host_keeps_node(const struct hv *hv, const struct fdt *host, struct fdt_node node)
+{
+    static const char *const kept[] = {
+        "arm,psci",        "arm,psci-0.2", "arm,psci-1.0",   "arm,armv7-timer",
+        "arm,armv8-timer", "arm,gic-v3",   "arm,gic-v3-its", "arm,gic-v2m-frame",
+        "arm,armv8-pmuv3", "arm,smmu-v1",  "arm,smmu-v2",    "arm,smmu-v3",
+        "arm,mmu-400",     "arm,mmu-401",  "arm,mmu-500",    "arm,armv7-timer-mem",
+    };
+
+    for (uint32_t i = 0; i < ARRAY_SIZE(kept); i++) {
+        if (fdt_compatible(host, node, kept[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool arch_host_intc(const struct hv *hv, const struct fdt *host, struct fdt_node *out)
+{
+    *out = fdt_find_compatible(host, FDT_NONE, "arm,gic-v3");
+    return fdt_node_exists(*out);
 }
 
 uint32_t arch_guest_irq_cells(const struct domain *d, uint32_t virq, bool edge, uint32_t cells[4])
@@ -196,10 +215,10 @@ uint32_t arch_guest_irq_cells(const struct domain *d, uint32_t virq, bool edge, 
     return 3;
 }
 
-uint32_t arch_guest_event_irq_cells(const struct domain *d, uint32_t cells[4])
+uint32_t arch_guest_event_irq_cells(bool control, uint32_t cells[4])
 {
     cells[0] = GIC_PPI;
-    cells[1] = d->arch.vgic->ppi_event - 16u;
+    cells[1] = (control ? GUEST_PPI_EVENT_CONTROL : GUEST_PPI_EVENT) - 16;
     cells[2] = IRQ_LEVEL_LOW;
     return 3;
 }

@@ -9,6 +9,10 @@ struct domain;
 
 #define GUEST_GICD_SIZE UINT64_C(0x10000)
 #define GUEST_GICR_STRIDE UINT64_C(0x20000) /* two frames for each vCPU */
+/* INTIDs of the event interrupt, of a domain (arch-arm.h: GUEST_EVTCHN_PPI) and of the control
+ * domain, whose board uses the others; this one is free on those that there are. */
+#define GUEST_PPI_EVENT 31
+#define GUEST_PPI_EVENT_CONTROL 16
 
 struct guest_gic {
     gpa_t gicd, gicr;

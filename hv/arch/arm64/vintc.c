@@ -22,8 +22,6 @@
 #include "vgic_hw.h"
 #include "vtimer.h"
 
-#define PPI_EVENT 31
-#define PPI_EVENT_CONTROL 16
 
 static inline struct vcpu *vcpu_of(struct vgic_cpu *c)
 {
@@ -163,7 +161,7 @@ int vintc_domain_init(struct domain *d)
         .prio_mask = (uint8_t)(0xff00u >> host->pri_bits),
         .ppi_hw = (uint8_t)host->vtimer_irq,
         /* The toolstack writes 31 into its trees; dom0's interrupts are at the host's numbers. */
-        .ppi_event = d->config.control ? PPI_EVENT_CONTROL : PPI_EVENT,
+        .ppi_event = d->config.control ? GUEST_PPI_EVENT_CONTROL : GUEST_PPI_EVENT,
         .cpu = (struct vgic_cpu **)(g + 1),
         .spis = (struct vgic_spi *)((struct vgic_cpu **)(g + 1) + d->config.vcpus_max),
     };

@@ -54,9 +54,11 @@ int arch_kernel_probe(const void *head, uint64_t size, struct kernel_image *out,
     return 0;
 }
 
-void arch_guest_fdt(struct domain *d, struct fdt_writer *w)
+void arch_guest_fdt(struct domain *d, struct fdt_writer *w, const struct guest_intc *intc)
 {
-    fdt_write_prop_u32(w, "interrupt-parent", GUEST_PHANDLE_INTC);
+    const uint64_t reg[] = { FAKE_INTC_BASE, FAKE_INTC_SIZE };
+
+    fdt_write_prop_u32(w, "interrupt-parent", intc->phandle);
     fdt_write_begin_node(w, "cpus");
     fdt_write_prop_u32(w, "#address-cells", 1);
     fdt_write_prop_u32(w, "#size-cells", 0);
@@ -70,8 +72,22 @@ void arch_guest_fdt(struct domain *d, struct fdt_writer *w)
     fdt_write_begin_unit(w, "interrupt-controller", FAKE_INTC_BASE);
     fdt_write_prop_empty(w, "interrupt-controller");
     fdt_write_prop_u32(w, "#interrupt-cells", 2);
-    fdt_write_prop_u32(w, "phandle", GUEST_PHANDLE_INTC);
+    fdt_write_prop_u32(w, "#address-cells", intc->address_cells);
+    fdt_write_prop_reg(w, reg, 1);
+    fdt_write_prop_u32(w, "phandle", intc->phandle);
     fdt_write_end_node(w);
+}
+
+bool arch_host_keeps_node(const struct hv *hv, const struct fdt *host, struct fdt_node node)
+{
+    return fdt_compatible(host, node, FAKE_INTC_COMPATIBLE) ||
+           fdt_compatible(host, node, FAKE_KEPT_COMPATIBLE);
+}
+
+bool arch_host_intc(const struct hv *hv, const struct fdt *host, struct fdt_node *out)
+{
+    *out = fdt_find_compatible(host, FDT_NONE, FAKE_INTC_COMPATIBLE);
+    return fdt_node_exists(*out);
 }
 
 uint32_t arch_guest_irq_cells(const struct domain *d, uint32_t virq, bool edge, uint32_t cells[4])
@@ -81,9 +97,9 @@ uint32_t arch_guest_irq_cells(const struct domain *d, uint32_t virq, bool edge, 
     return 2;
 }
 
-uint32_t arch_guest_event_irq_cells(const struct domain *d, uint32_t cells[4])
+uint32_t arch_guest_event_irq_cells(bool control, uint32_t cells[4])
 {
-    cells[0] = 1;
+    cells[0] = control ? 2 : 1;
     cells[1] = 0;
     return 2;
 }

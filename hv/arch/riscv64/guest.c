@@ -211,7 +211,7 @@ static void write_cpu(struct domain *d, struct fdt_writer *w, uint32_t id)
     fdt_write_end_node(w);
 }
 
-void arch_guest_fdt(struct domain *d, struct fdt_writer *w)
+void arch_guest_fdt(struct domain *d, struct fdt_writer *w, const struct guest_intc *intc)
 {
     /* The root has no interrupt-parent: the CPUs' own controllers would inherit it. */
     fdt_write_begin_node(w, "cpus");
@@ -222,7 +222,29 @@ void arch_guest_fdt(struct domain *d, struct fdt_writer *w)
         write_cpu(d, w, i);
     }
     fdt_write_end_node(w);
-    vintc_guest_fdt(d, w);
+    vintc_guest_fdt(d, w, intc);
+}
+
+bool arch_host_keeps_node(const struct hv *hv, const struct fdt *host, struct fdt_node node)
+{
+    static const char *const kept[] = {
+        "riscv,cpu-intc", "riscv,plic0",         "sifive,plic-1.0.0", "riscv,aplic",
+        "riscv,imsics",   "riscv,iommu",         "riscv,clint0",      "sifive,clint0",
+        "riscv,pmu",      "riscv,aclint-mtimer", "riscv,aclint-mswi", "riscv,aclint-sswi",
+    };
+
+    for (uint32_t i = 0; i < ARRAY_SIZE(kept); i++) {
+        if (fdt_compatible(host, node, kept[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool arch_host_intc(const struct hv *hv, const struct fdt *host, struct fdt_node *out)
+{
+    *out = fdt_find_phandle(host, arch_host_const(hv)->intc_phandle);
+    return fdt_node_exists(*out);
 }
 
 uint32_t arch_guest_irq_cells(const struct domain *d, uint32_t virq, bool edge, uint32_t cells[4])
@@ -230,7 +252,7 @@ uint32_t arch_guest_irq_cells(const struct domain *d, uint32_t virq, bool edge, 
     return vintc_irq_cells(d, virq, edge, cells);
 }
 
-uint32_t arch_guest_event_irq_cells(const struct domain *d, uint32_t cells[4])
+uint32_t arch_guest_event_irq_cells(bool control, uint32_t cells[4])
 {
     return 0; /* the Xen ABI names none for this architecture */
 }

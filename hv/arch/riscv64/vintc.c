@@ -167,12 +167,12 @@ bool vintc_has_ssaia(const struct domain *d)
     return d->arch.vintc != NULL && d->arch.vintc->ops->ssaia;
 }
 
-void vintc_guest_fdt(struct domain *d, struct fdt_writer *w)
+void vintc_guest_fdt(struct domain *d, struct fdt_writer *w, const struct guest_intc *intc)
 {
     struct vintc *vi = d->arch.vintc;
 
     if (vi != NULL) {
-        vi->ops->guest_fdt(vi, w);
+        vi->ops->guest_fdt(vi, w, intc);
     }
 }
 

@@ -10,6 +10,7 @@
 
 struct domain;
 struct fdt_writer;
+struct guest_intc;
 struct hv;
 struct pcpu;
 struct vcpu;
@@ -29,7 +30,7 @@ struct vintc_ops {
     void (*host_irq)(struct vintc *vi, uint32_t virq);
     int (*vcpu_init)(struct vcpu *v);
     void (*vcpu_fini)(struct vcpu *v);
-    void (*guest_fdt)(struct vintc *vi, struct fdt_writer *w);
+    void (*guest_fdt)(struct vintc *vi, struct fdt_writer *w, const struct guest_intc *intc);
     uint32_t (*irq_cells)(uint32_t virq, bool edge, uint32_t cells[4]);
     bool ssaia;
 };
@@ -101,7 +102,7 @@ bool vintc_csr(struct vcpu *v, uint32_t insn);
 bool vintc_has_ssaia(const struct domain *d);
 
 /* Nodes of d's controller in the root of its tree. */
-void vintc_guest_fdt(struct domain *d, struct fdt_writer *w);
+void vintc_guest_fdt(struct domain *d, struct fdt_writer *w, const struct guest_intc *intc);
 /* arch_guest_irq_cells() for d's kind. */
 uint32_t vintc_irq_cells(const struct domain *d, uint32_t virq, bool edge, uint32_t cells[4]);
 

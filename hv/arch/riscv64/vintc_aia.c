@@ -395,14 +395,14 @@ static void write_imsics(const struct domain *d, struct fdt_writer *w)
     fdt_write_prop_empty(w, "interrupt-controller");
     fdt_write_prop_u32(w, "#msi-cells", 0);
     fdt_write_prop_empty(w, "msi-controller");
-    fdt_write_prop_u64s(w, "reg", reg, ARRAY_SIZE(reg));
+    fdt_write_prop_reg(w, reg, ARRAY_SIZE(reg) / 2);
     fdt_write_prop_cells(w, "interrupts-extended", parents, 2u * d->config.vcpus_max);
     fdt_write_prop_u32(w, "riscv,num-ids", VIMSIC_IDS);
     fdt_write_prop_u32(w, "phandle", PHANDLE_IMSIC);
     fdt_write_end_node(w);
 }
 
-static void guest_fdt(struct vintc *vi, struct fdt_writer *w)
+static void guest_fdt(struct vintc *vi, struct fdt_writer *w, const struct guest_intc *intc)
 {
     const uint64_t reg[] = { GUEST_APLIC_BASE, VAPLIC_SIZE };
 
@@ -410,12 +410,12 @@ static void guest_fdt(struct vintc *vi, struct fdt_writer *w)
     fdt_write_begin_unit(w, "interrupt-controller", GUEST_APLIC_BASE);
     fdt_write_prop_string(w, "compatible", "riscv,aplic");
     fdt_write_prop_u32(w, "#interrupt-cells", 2);
-    fdt_write_prop_u32(w, "#address-cells", 0);
+    fdt_write_prop_u32(w, "#address-cells", intc->address_cells);
     fdt_write_prop_empty(w, "interrupt-controller");
-    fdt_write_prop_u64s(w, "reg", reg, ARRAY_SIZE(reg));
+    fdt_write_prop_reg(w, reg, ARRAY_SIZE(reg) / 2);
     fdt_write_prop_u32(w, "msi-parent", PHANDLE_IMSIC);
     fdt_write_prop_u32(w, "riscv,num-sources", aplic_of(vi)->nr_sources - 1u);
-    fdt_write_prop_u32(w, "phandle", GUEST_PHANDLE_INTC);
+    fdt_write_prop_u32(w, "phandle", intc->phandle);
     fdt_write_end_node(w);
 }
 

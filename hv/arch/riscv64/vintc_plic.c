@@ -88,7 +88,7 @@ static void host_irq(struct vintc *vi, uint32_t virq) { vplic_host_irq(plic_of(v
 /* --- Device tree ---------------------------------------------------------------------- */
 
 /* Binding sifive,plic-1.0.0: entry n of interrupts-extended is context n. */
-static void guest_fdt(struct vintc *vi, struct fdt_writer *w)
+static void guest_fdt(struct vintc *vi, struct fdt_writer *w, const struct guest_intc *intc)
 {
     static const char *const compatible[] = { "sifive,plic-1.0.0", "riscv,plic0" };
     const uint64_t reg[] = { GUEST_PLIC_BASE, VPLIC_SIZE };
@@ -102,12 +102,12 @@ static void guest_fdt(struct vintc *vi, struct fdt_writer *w)
     fdt_write_begin_unit(w, "interrupt-controller", GUEST_PLIC_BASE);
     fdt_write_prop_strings(w, "compatible", compatible, ARRAY_SIZE(compatible));
     fdt_write_prop_u32(w, "#interrupt-cells", 1);
-    fdt_write_prop_u32(w, "#address-cells", 0);
+    fdt_write_prop_u32(w, "#address-cells", intc->address_cells);
     fdt_write_prop_empty(w, "interrupt-controller");
-    fdt_write_prop_u64s(w, "reg", reg, ARRAY_SIZE(reg));
+    fdt_write_prop_reg(w, reg, ARRAY_SIZE(reg) / 2);
     fdt_write_prop_cells(w, "interrupts-extended", parents, 2u * p->nr_contexts);
     fdt_write_prop_u32(w, "riscv,ndev", p->nr_sources - 1u);
-    fdt_write_prop_u32(w, "phandle", GUEST_PHANDLE_INTC);
+    fdt_write_prop_u32(w, "phandle", intc->phandle);
     fdt_write_end_node(w);
 }
 

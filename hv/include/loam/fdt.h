@@ -100,6 +100,30 @@ struct fdt_node fdt_next_sibling(const struct fdt *f, struct fdt_node node);
 #define for_each_fdt_child(f, parent, it) \
     for ((it) = fdt_first_child(f, parent); fdt_node_exists(it); (it) = fdt_next_sibling(f, it))
 
+/*
+ * A walk through all nodes in document order that knows the way to each: path[depth - 1] is
+ * the node, path[0] the root. What it asks needs no search from the root.
+ */
+struct fdt_walk {
+    struct fdt_node path[FDT_DEPTH_MAX];
+    unsigned int depth;
+};
+
+/* Stands at the root. */
+static inline void fdt_walk_begin(struct fdt_walk *w)
+{
+    w->path[0] = FDT_ROOT;
+    w->depth = 1;
+}
+
+/* To the next node, children first; false when there is none. */
+bool fdt_walk_next(const struct fdt *f, struct fdt_walk *w);
+
+static inline struct fdt_node fdt_walk_node(const struct fdt_walk *w)
+{
+    return w->path[w->depth - 1];
+}
+
 /* The next node in document order (children first). Start with FDT_ROOT. */
 struct fdt_node fdt_next(const struct fdt *f, struct fdt_node node);
 
@@ -248,6 +272,12 @@ int __must_check fdt_translate(const struct fdt *f, struct fdt_node node, uint64
 int __must_check fdt_reg_translated(const struct fdt *f, struct fdt_node node, uint32_t index,
                                     uint64_t *addr, uint64_t *size);
 
+/* The same two for the node where a walk stands; size: how many bytes from *addr on, at least 1. */
+int __must_check fdt_walk_translate(const struct fdt *f, const struct fdt_walk *w, uint64_t *addr,
+                                    uint64_t size);
+int __must_check fdt_walk_reg(const struct fdt *f, const struct fdt_walk *w, uint32_t index,
+                              uint64_t *addr, uint64_t *size);
+
 /* Entry index of the memory reservation block. Errors: ENOENT past the last. */
 int __must_check fdt_reserve(const struct fdt *f, uint32_t index, uint64_t *addr, uint64_t *size);
 
@@ -298,6 +328,20 @@ int __must_check fdt_interrupt(const struct fdt *f, struct fdt_node node, uint32
  */
 int __must_check fdt_interrupt_map(const struct fdt *f, struct fdt_node bus, const uint32_t *child,
                                    uint32_t nr, struct fdt_interrupt *irq);
+
+/* A position in an interrupt-map; zeroed memory is its beginning. */
+struct fdt_map_iter {
+    uint32_t at; /* cells done */
+    uint32_t phandle; /* of the entry before, and the node that has it */
+    struct fdt_node parent;
+};
+
+/*
+ * The next entry of the map, whose child part has nr cells: where its interrupts go.
+ * Errors: as fdt_interrupt_map(); ENOENT: no more.
+ */
+int __must_check fdt_interrupt_map_next(const struct fdt *f, struct fdt_node bus, uint32_t nr,
+                                        struct fdt_map_iter *it, struct fdt_interrupt *irq);
 
 /*
  * Looks an id of a bus up in its property `name` (iommu-map, msi-map), with name-mask

@@ -24,6 +24,7 @@ struct fdt_writer {
     uint32_t struct_off; /* 0 until the first node */
     uint32_t strings_size;
     uint32_t depth;
+    uint32_t address_cells, size_cells; /* of fdt_write_prop_reg() */
     int error; /* 0 or the first -XEN_Exxx */
     bool props_allowed; /* no child of the open node yet */
     bool root_closed;
@@ -62,9 +63,17 @@ void fdt_write_prop_cells(struct fdt_writer *w, const char *name, const uint32_t
 void fdt_write_prop_u64s(struct fdt_writer *w, const char *name, const uint64_t *values, size_t nr);
 
 /*
+ * reg of nr (address, size) pairs. Both take two cells, or as many (1 or 2, sizes also 0) as
+ * fdt_write_widths() said before; a number that has no room is an error, ERANGE.
+ */
+void fdt_write_widths(struct fdt_writer *w, uint32_t address_cells, uint32_t size_cells);
+void fdt_write_prop_reg(struct fdt_writer *w, const uint64_t *pairs, size_t nr);
+
+/*
  * Complete the tree; returns its size, or the first error of any call.
  * Errors: ENOSPC the buffer is too small; EINVAL calls out of order, a name
- * that fdt_open would refuse, or a misaligned buffer; EMLINK nested too deep.
+ * that fdt_open would refuse, or a misaligned buffer; EMLINK nested too deep; ERANGE a reg
+ * that its cells do not hold.
  */
 int __must_check fdt_write_finish(struct fdt_writer *w);
 

@@ -164,6 +164,15 @@ bool frames_are_of(struct hv *hv, mfn_t m, uint64_t pages, const struct domain *
 uint64_t frames_next_of(struct hv *hv, mfn_t *m, const struct domain *d);
 
 /*
+ * For who needs certain frames, or many side by side. frames_next_run: the first run of free
+ * frames that ends after *m; costs time by the number of blocks before its end. frame_alloc_at:
+ * allocates [m, m + pages) as frame_alloc_pages() does. Locks: frames. Errors: -XEN_EBUSY some
+ * of it is not free any more, -XEN_EINVAL it is no machine memory, -XEN_ENOMEM (tests).
+ */
+bool frames_next_run(struct hv *hv, mfn_t *m, uint64_t *pages);
+int __must_check frame_alloc_at(struct hv *hv, mfn_t m, uint64_t pages);
+
+/*
  * Makes 2^order frames, allocated or claimed, RAM of d / hypervisor memory (a
  * claimed one: reserved) again. Who still holds a reference
  * to one keeps it. They may be part of what was allocated. Costs the

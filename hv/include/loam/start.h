@@ -14,10 +14,10 @@ struct pcpu;
 
 /* What the architecture knows when it calls hv_start(). */
 struct boot_info {
-    const void *fdt;     /* host device tree, mapped; size not yet validated */
+    const void *fdt; /* host device tree, mapped; size not yet validated */
     size_t fdt_size_max; /* bytes mapped there */
     hpa_t fdt_addr;
-    hpa_t image_start;   /* the hypervisor's own image, page aligned */
+    hpa_t image_start; /* the hypervisor's own image, page aligned */
     hpa_t image_end;
 };
 
@@ -31,7 +31,16 @@ __noreturn void hv_start(struct hv *hv, struct pcpu *boot_cpu, const struct boot
 /* A secondary CPU joins: never returns. Same context. */
 __noreturn void hv_start_secondary(struct pcpu *p);
 
-/* Stops everything and switches the machine off. Context: any CPU. */
+/* How the machine ends. */
+enum hv_end {
+    HV_OFF,
+    HV_RESET,
+    HV_HALT, /* nothing runs any more; what is on the console stays */
+};
+
+/* Stops everything and ends the machine so. Context: any CPU. */
+__noreturn void hv_end(struct hv *hv, enum hv_end end);
+/* Says it and does HV_OFF. */
 __noreturn void hv_power_off(struct hv *hv);
 
 #endif

@@ -27,6 +27,8 @@
 #define FAKE_RAM_BASE UINT64_C(0x40000000)
 #define FAKE_INTC_BASE UINT64_C(0x8000000) /* the one range that no domain may be given */
 #define FAKE_INTC_SIZE UINT64_C(0x10000)
+#define FAKE_INTC_COMPATIBLE "fake,intc"
+#define FAKE_KEPT_COMPATIBLE "fake,firmware" /* another node that no domain is shown */
 #define FAKE_VIRQ_BASE 32
 #define FAKE_KERNEL_MAGIC "FAKE"
 
