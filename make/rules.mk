@@ -26,7 +26,7 @@ hypercall-tables := $(addprefix abi/tables/,hypercall.tbl evtchn.tbl gnttab.tbl 
 $(O)/include/gen/hypercalls.h: tools/gen/hypercall.awk $(hypercall-tables)
 	@mkdir -p $(@D)
 	$(Q)awk -f $^ > $@
-$(O)/include/gen/ctl.h: tools/gen/ctl.awk $(addprefix abi/tables/,layout.tbl domctl.tbl sysctl.tbl)
+$(O)/include/gen/ctl.h: tools/gen/ctl.awk $(addprefix abi/tables/,layout.tbl domctl.tbl sysctl.tbl platform.tbl)
 	@mkdir -p $(@D)
 	$(Q)awk -f $^ > $@
 

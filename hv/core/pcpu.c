@@ -11,6 +11,7 @@
 #include <loam/log.h>
 #include <loam/mem.h>
 #include <loam/pcpu.h>
+#include <loam/vcpu.h>
 #include <xen/errno.h>
 
 #define START_TIMEOUT NS_PER_S /* for a CPU to come online */
@@ -45,6 +46,17 @@ void pcpu_kick(struct pcpu *p, uint32_t work)
     if ((old & work) != work && p != this_pcpu()) {
         arch_cpu_kick(p);
     }
+}
+
+ns_t pcpu_idle_time(const struct pcpu *p, ns_t now)
+{
+    /* Not freed before this CPU passes a quiescent point, even if p gives it up now. */
+    const struct vcpu *v = atomic_load_relaxed(&p->current);
+    ns_t since = v != NULL ? atomic_load_relaxed(&v->rs.since) : now;
+    ns_t busy = atomic_load_relaxed(&p->busy) + (now > since ? now - since : 0);
+    ns_t up = now - p->hv->boot_start;
+
+    return up > busy ? up - busy : 0;
 }
 
 /* Sleeps until p says that it is online, which it does before it kicks this CPU. */

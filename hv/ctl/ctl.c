@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The dispatcher of domctl and sysctl: version, row, copy in, target, handler, copy out.
+ * The dispatcher of domctl, sysctl and platform_op: version, row, copy in, target, handler, copy
+ * out.
  *
  * The header and as much of the structure as the operation has are copied once each. A row that
  * changes something and also answers (dir inout) has its bytes written back before its
  * handler runs: a buffer that cannot be written is refused while nothing has changed.
  *
- * Tables: abi/tables/domctl.tbl, sysctl.tbl, layout.tbl. Locks: none.
+ * Tables: abi/tables/domctl.tbl, sysctl.tbl, platform.tbl, layout.tbl. Locks: none.
  */
 #include <loam/ctl.h>
 #include <loam/domain.h>
@@ -34,11 +35,11 @@ static const struct ctl_layout layouts[] = {
 #undef CTL_LAYOUT
 };
 
-/* One of the two hypercalls. */
+/* One of the hypercalls. */
 struct ctl_table {
     const struct ctl_row *(*row)(uint32_t cmd); /* NULL: no such operation */
     uint8_t header; /* bytes before the structure */
-    uint8_t first, last; /* versions */
+    uint32_t first, last; /* versions */
 };
 
 #define CTL_ROW(nr, bytes, direction, wire, target, fn) \
@@ -69,12 +70,25 @@ static const struct ctl_row *sysctl_row(uint32_t cmd)
     }
 }
 
+static const struct ctl_row *platform_row(uint32_t cmd)
+{
+    switch (cmd) {
+#define PLATFORM_ROWS
+#include <gen/ctl.h>
+#undef PLATFORM_ROWS
+    default:
+        return NULL;
+    }
+}
+
 #undef CTL_ROW
 
 static const struct ctl_table domctl_table = { domctl_row, 16, DOMCTL_VERSION_FIRST,
                                                DOMCTL_VERSION_LAST };
 static const struct ctl_table sysctl_table = { sysctl_row, 8, SYSCTL_VERSION_FIRST,
                                                SYSCTL_VERSION_LAST };
+static const struct ctl_table platform_table = { platform_row, 8, PLATFORM_VERSION_FIRST,
+                                                 PLATFORM_VERSION_LAST };
 
 /* The line of layout.tbl for this version, NULL: nothing differs. */
 static const struct ctl_layout *layout_of(enum ctl_kind kind, uint32_t version)
@@ -217,3 +231,5 @@ static int call(struct hc *hc, const struct ctl_table *t)
 int hypercall_domctl(struct hc *hc, void *arg) { return call(hc, &domctl_table); }
 
 int hypercall_sysctl(struct hc *hc, void *arg) { return call(hc, &sysctl_table); }
+
+int hypercall_platform(struct hc *hc, void *arg) { return call(hc, &platform_table); }

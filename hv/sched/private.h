@@ -196,6 +196,9 @@ static inline void sched_switch(struct sched_pcpu *sp, struct vcpu *prev, struct
                                 ns_t now)
 {
     if (prev != NULL) {
+        ns_t busy = sp->pcpu->busy + ns_since(prev->rs.since, now);
+
+        atomic_store_relaxed(&sp->pcpu->busy, busy); /* partner: pcpu_idle_time() */
         sched_enter_state(prev, sched_state_off_cpu(prev), now);
         /* Release: partner is vcpu_is_off_cpu(). */
         atomic_store_release(&prev->running, false);

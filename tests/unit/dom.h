@@ -151,7 +151,9 @@ static inline int64_t dom_hypercall5(struct world *w, uint32_t cpu, uint64_t num
     struct fake_script s = { .steps = &step, .nr = 1 };
 
     v->arch.script = &s;
-    dom_run(w, cpu, 1);
+    for (uint32_t i = 0; i < 10 && s.pos == 0; i++) {
+        dom_run(w, cpu, 1); /* interrupts go first */
+    }
     for (uint32_t i = 0; i < 10000 && v->arch.repeat; i++) {
         for (uint32_t c = 0; c < w->hv->nr_pcpus; c++) {
             if (c != cpu) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/lock.c: locks exclude, and a wrong order or a wrong release panics. */
+#include <stdio.h>
+
 #include <loam/hv.h>
 #include <loam/lock.h>
 #include <loam/pcpu.h>

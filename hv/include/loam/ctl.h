@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a toolstack calls: domctl and sysctl, one dispatcher, rows in abi/tables.
+ * What a toolstack calls: domctl, sysctl and platform_op, one dispatcher, rows in abi/tables.
  *
  * A call is a header, with the operation and the version of the interface that the
  * caller was built for, and a structure. Every version that the table names is

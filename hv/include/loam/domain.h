@@ -27,6 +27,7 @@ struct vcpu;
 #define DOMAIN_NAME_MAX 32
 #define DOMAIN_VCPUS_MAX 128
 #define DOMAIN_SUBSYSTEMS_MAX 8
+#define DOMAIN_HVM_PARAMS 8 /* parameters of hvm_op (ctl/hvm_op.c) */
 
 /* SHUTDOWN_* of the Xen ABI (public sched.h). */
 enum domain_shutdown_reason {
@@ -93,6 +94,7 @@ struct domain {
     struct evtchn *evtchn;       /* its event channels, NULL: it has no Xen interfaces */
     void *sub[DOMAIN_SUBSYSTEMS_MAX]; /* one per row of core/subsystems.c */
     struct plan_domain *plan;    /* boot-time domain: how to build it again */
+    uint64_t hvm_params[DOMAIN_HVM_PARAMS]; /* [lock] by place in ctl/hvm_op.c */
     uint32_t teardown_step;      /* [busy] cursor of domain_destroy() */
     struct job reaper;           /* the end of domain_kill() */
     gpa_t vcpu_shared;           /* guest_layout.vcpu_shared_size of RAM per vCPU, 0: none */

@@ -43,6 +43,7 @@ struct pcpu {
     struct vcpu *loaded;  /* vCPU whose guest state is in the hardware; stays loaded over idle */
     bool online;          /* shared, set once */
     bool idle;            /* shared: waits for an interrupt */
+    ns_t busy;            /* shared, read only: ns in which vCPUs had it, without `current` */
     struct vmid_pcpu vmid; /* whose map this CPU has (mm/vmid.c) */
 
     struct spinlock timer_lock; /* LOCK_RANK_TIMER */
@@ -72,6 +73,12 @@ void pcpu_raise(struct pcpu *p, uint32_t work);
 
 /* Prepares p (zeroed memory) as number id of hv. Errors: none. */
 void pcpu_init(struct hv *hv, struct pcpu *p, uint32_t id);
+
+/*
+ * ns since the boot, at `now`, in which p had no vCPU. Another CPU's may be off by the length of
+ * a stay in a guest that begins or ends meanwhile. Context: any CPU, no lock needed.
+ */
+ns_t pcpu_idle_time(const struct pcpu *p, ns_t now);
 
 /*
  * Starts the other CPUs of the machine and waits until they are online. A CPU
