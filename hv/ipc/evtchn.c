@@ -24,7 +24,7 @@
 #include "channels.h"
 
 /* Channels that one step of evtchn_reset() closes. */
-#define CLOSE_STEP 128
+#define CLOSE_STEP 256
 
 static int no_such_port(evtchn_port_t port)
 {
@@ -143,24 +143,39 @@ static int place_make(struct domain *d, uint32_t group, uint32_t bucket)
     return 0;
 }
 
-/* The lowest closed port. [e->lock] */
+/* The lowest closed port; UINT32_MAX: there is none. [e->lock] */
+static evtchn_port_t lowest_closed(const struct evtchn *e)
+{
+    if (unlikely(e->full == UINT64_MAX)) {
+        return UINT32_MAX;
+    }
+    uint32_t group = (uint32_t)ctz64(~e->full);
+    const struct channel_group *g = e->group[group];
+    evtchn_port_t first = group * GROUP_BUCKETS * BUCKET_CHANNELS;
+
+    if (g == NULL) {
+        return first + (group == 0); /* port 0 is none */
+    }
+    uint32_t bucket = (uint32_t)ctz64(~(uint64_t)g->full);
+
+    return first + bucket * BUCKET_CHANNELS + (uint32_t)ctz64(~g->used[bucket]);
+}
+
+/* A port for a new channel, with a place. [e->lock] */
 static int port_find(struct domain *d, evtchn_port_t *out)
 {
     struct evtchn *e = d->evtchn;
-    uint32_t group = ~e->full != 0 ? (uint32_t)ctz64(~e->full) : 0;
-    const struct channel_group *g = e->group[group];
-    uint32_t bucket = g != NULL ? (uint32_t)ctz64(~(uint64_t)g->full) : 0;
-    uint64_t used = g != NULL ? g->used[bucket] : group == 0;
-    evtchn_port_t port = (group * GROUP_BUCKETS + bucket) * BUCKET_CHANNELS;
+    evtchn_port_t port = lowest_closed(e);
 
     if (e->closing) {
         return refuse(-XEN_ESRCH, "the domain is dying", d->id, 0);
     }
-    if (~e->full == 0 || port + (uint32_t)ctz64(~used) > port_limit(e)) {
+    if (port > port_limit(e)) {
         return refuse(-XEN_ENOSPC, "no port is free", e->nr_used, port_limit(e));
     }
-    *out = port + (uint32_t)ctz64(~used);
-    return place_make(d, group, bucket);
+    *out = port;
+    return place_make(d, port / BUCKET_CHANNELS / GROUP_BUCKETS,
+                      port / BUCKET_CHANNELS % GROUP_BUCKETS);
 }
 
 static void port_mark(struct evtchn *e, evtchn_port_t port, bool used)

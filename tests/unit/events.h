@@ -261,4 +261,74 @@ static inline uint64_t take(struct vcpu *v)
     return got;
 }
 
+/* --- A guest of the FIFO ABI ------------------------------------------------------------ */
+
+static inline event_word_t *event_word_at(struct domain *d, evtchn_port_t port)
+{
+    return guest_bytes(d, ARRAY_PAGE + port * sizeof(event_word_t));
+}
+
+static inline struct evtchn_fifo_control_block *control_block(const struct vcpu *v)
+{
+    return guest_bytes(v->domain, CONTROL_PAGE + v->id * 128);
+}
+
+struct fifo_guest {
+    uint32_t head[EVTCHN_FIFO_MAX_QUEUES]; /* the next port, 0: look into the control block */
+};
+
+#define WORD_PENDING (1u << EVTCHN_FIFO_PENDING)
+#define WORD_MASKED (1u << EVTCHN_FIFO_MASKED)
+#define WORD_LINKED (1u << EVTCHN_FIFO_LINKED)
+#define WORD_BUSY (1u << EVTCHN_FIFO_BUSY)
+
+/* Takes one event of queue q, its port, 0: it is not pending or masked. *more: q has others. */
+static inline evtchn_port_t fifo_take_one(struct vcpu *v, struct fifo_guest *g, uint32_t q,
+                                          bool *more)
+{
+    evtchn_port_t port = g->head[q] != 0 ? g->head[q] : control_block(v)->head[q];
+    event_word_t *word = event_word_at(v->domain, port);
+    event_word_t was = *word;
+
+    *word = was & ~(WORD_LINKED | EVTCHN_FIFO_LINK_MASK);
+    g->head[q] = was & EVTCHN_FIFO_LINK_MASK;
+    *more = g->head[q] != 0;
+    if ((was & (WORD_PENDING | WORD_MASKED)) != WORD_PENDING) {
+        return 0;
+    }
+    *word &= ~WORD_PENDING;
+    return port;
+}
+
+/* Takes what v has, the most urgent first, up to max ports; their number. */
+static inline uint32_t fifo_take(struct vcpu *v, struct fifo_guest *g, evtchn_port_t *out,
+                                 uint32_t max)
+{
+    uint32_t nr = 0;
+
+    if (!upcall(v)) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < 1000; i++) {
+        uint32_t ready = control_block(v)->ready;
+        bool more;
+
+        if (ready == 0) {
+            return nr;
+        }
+        uint32_t q = (uint32_t)__builtin_ctz(ready);
+
+        control_block(v)->ready &= ~(1u << q);
+        do {
+            evtchn_port_t port = fifo_take_one(v, g, q, &more);
+
+            if (port != 0 && nr < max) {
+                out[nr++] = port;
+            }
+        } while (more);
+    }
+    CHECK(!"the queues end");
+    return nr;
+}
+
 #endif
