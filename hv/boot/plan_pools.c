@@ -97,7 +97,7 @@ static bool pool_sched_read(struct plan *plan, struct fdt_node node, struct plan
 {
     static const char prop[] = "cpupool-sched";
     const char *sched = fdt_string(&plan->host, node, prop);
-    static const enum sched_id ids[] = { SCHED_CREDIT2, SCHED_NULL };
+    static const enum sched_id ids[] = { SCHED_CREDIT2, SCHED_RTDS, SCHED_NULL };
     pool->sched = SCHED_CREDIT2;
     if (!fdt_has_prop(&plan->host, node, prop)) {
         return true;
@@ -108,7 +108,7 @@ static bool pool_sched_read(struct plan *plan, struct fdt_node node, struct plan
             return true;
         }
     }
-    log_warn(plan->hv, "/chosen/%s: %s: \"%s\" is no scheduler, there are credit2 and null",
+    log_warn(plan->hv, "/chosen/%s: %s: \"%s\" is no scheduler, there are credit2, rtds and null",
              fdt_name(&plan->host, node), prop, sched ? sched : "");
     return false;
 }

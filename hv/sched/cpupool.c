@@ -19,7 +19,7 @@
 
 #include "private.h"
 
-static const struct sched_ops *const schedulers[] = { &credit2_ops, &null_ops };
+static const struct sched_ops *const schedulers[] = { &credit2_ops, &rtds_ops, &null_ops };
 
 static const struct sched_ops *find_scheduler(enum sched_id id)
 {
@@ -83,15 +83,7 @@ static struct cpupool *pool_alloc(struct hv *hv, const struct sched_ops *ops)
     return pool;
 }
 
-void cpupool_free(struct cpupool *pool)
-{
-    if (pool->ops->pool_fini != NULL) {
-        spin_lock(&pool->lock);
-        pool->ops->pool_fini(pool);
-        spin_unlock(&pool->lock);
-    }
-    mem_free(pool->hv, pool, pool->ops->pool_size);
-}
+void cpupool_free(struct cpupool *pool) { mem_free(pool->hv, pool, pool->ops->pool_size); }
 
 int cpupool_attach_locked(struct cpupool *pool, uint32_t cpu)
 {
@@ -214,14 +206,22 @@ int cpupool_make(struct hv *hv, uint32_t *id, enum sched_id sched)
     return 0;
 }
 
-void cpupool_unlink_locked(struct cpupool *pool) { *find_place(pool->hv, pool->id) = pool->next; }
+void cpupool_unlink_locked(struct cpupool *pool)
+{
+    *find_place(pool->hv, pool->id) = pool->next;
+    if (pool->ops->pool_fini != NULL) {
+        spin_lock(&pool->lock);
+        pool->ops->pool_fini(pool);
+        spin_unlock(&pool->lock);
+    }
+}
 
 void cpupool_destroy_all(struct hv *hv)
 {
     while (hv->pools != NULL) {
         struct cpupool *pool = hv->pools;
 
-        hv->pools = pool->next;
+        cpupool_unlink_locked(pool);
         detach_all(pool);
         cpupool_free(pool);
     }

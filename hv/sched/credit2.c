@@ -146,7 +146,7 @@ static struct credit2_vcpu *find_best(struct credit2_pool *pool, struct credit2_
                                       uint64_t limit)
 {
     struct heap_node *first = heap_min(&pool->waiting);
-    const struct pcpu *p = cp->sp.pcpu;
+    struct pcpu *p = cp->sp.pcpu;
 
     if (heap_is_empty(&cp->waiting) && likely(pool->pool.nr_choosy == 0)) {
         /* Nearly always the first one will do. */
@@ -318,14 +318,6 @@ static void choose(struct credit2_pool *pool, struct credit2_pcpu *cp, struct cr
     set_slice(pool, cp, c, next, now);
 }
 
-/* False where prev, which ran on cp, must not go on, or would better do so on an idle CPU. */
-static bool stays_here(const struct credit2_pool *pool, const struct credit2_vcpu *c,
-                       const struct credit2_pcpu *cp)
-{
-    return sched_may_run_on(&c->sv, cp->sp.pcpu) &&
-           likely(!sched_is_better_elsewhere(&pool->pool, &c->sv, cp->sp.pcpu));
-}
-
 /* Takes best (or NULL) off its queue for cp, where prev (or NULL) gives way and can run still. */
 static void exchange(struct credit2_pool *pool, struct credit2_pcpu *cp, struct vcpu *prev,
                      struct credit2_vcpu *best)
@@ -339,7 +331,7 @@ static void exchange(struct credit2_pool *pool, struct credit2_pcpu *cp, struct 
     }
     struct credit2_vcpu *c = credit2_vcpu(prev);
 
-    if (stays_here(pool, c, cp)) {
+    if (sched_stays(&pool->pool, &c->sv, cp->sp.pcpu)) {
         enqueue(c);
         /* Its state stays here until the next one is loaded; then an idle CPU may have it. */
         atomic_store_relaxed(&c->sv.vcpu->wanted, !cpumask_is_empty(&pool->pool.idle));
@@ -422,7 +414,7 @@ static __noinline struct vcpu *pick_anew(struct credit2_pool *pool, struct credi
     cp->tickled = false;
     if (prev != NULL) {
         c = credit2_vcpu(prev);
-        keep = ready != NULL && stays_here(pool, c, cp);
+        keep = ready != NULL && sched_stays(&pool->pool, &c->sv, cp->sp.pcpu);
         book(cp, c, now);
     }
     if (cp->sp.slice_at == 0) {
@@ -472,7 +464,8 @@ static struct vcpu *credit2_pick(struct sched_pcpu *sp, struct vcpu *prev)
         struct credit2_vcpu *c = credit2_vcpu(prev);
 
         c->sv.yields = false;
-        if (sp->slice_at == NS_NEVER && vcpu_is_runnable(prev) && stays_here(pool, c, cp)) {
+        if (sp->slice_at == NS_NEVER && vcpu_is_runnable(prev) &&
+            sched_stays(&pool->pool, &c->sv, cp->sp.pcpu)) {
             cp->tickled = false;
             return prev;
         }

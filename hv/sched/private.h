@@ -81,7 +81,7 @@ struct sched_ops {
     size_t pcpu_size; /* ... with struct sched_pcpu */
     size_t vcpu_size; /* ... with struct sched_vcpu */
 
-    /* NULL: nothing to prepare (no lock held), or to stop (no vCPU is left). */
+    /* NULL: nothing to prepare; nothing that has to be over before the pool can be freed. */
     void (*pool_init)(struct cpupool *pool);
     void (*pool_fini)(struct cpupool *pool);
     /* A CPU enters its pool; it runs nothing. */
@@ -138,6 +138,7 @@ struct cpupool *sched_lock(struct vcpu *v);
 
 /* Locks: hv->lock is held. Errors of attach: -XEN_ENOMEM. */
 struct cpupool *cpupool_find_locked(struct hv *hv, uint32_t id);
+/* The pool is in the list no more; its timers are stopped. */
 void cpupool_unlink_locked(struct cpupool *pool);
 /* `cpu`, which is in no pool, enters this one. */
 int __must_check cpupool_attach_locked(struct cpupool *pool, uint32_t cpu);
@@ -273,6 +274,13 @@ static inline bool sched_is_better_elsewhere(const struct cpupool *pool,
     return !cpumask_is_empty(&better);
 }
 
+/* False where sv, which runs on p, must not go on, or would better do so on an idle CPU. */
+static __inline_hot bool sched_stays(const struct cpupool *pool, const struct sched_vcpu *sv,
+                                     const struct pcpu *p)
+{
+    return sched_may_run_on(sv, p) && likely(!sched_is_better_elsewhere(pool, sv, p));
+}
+
 /*
  * If some CPU's hardware holds the state of sv, which waits, that CPU is asked to run it or to
  * let go, and true is returned: ops->released() follows.
@@ -292,7 +300,7 @@ static __inline_hot bool sched_can_load(struct cpupool *pool, struct sched_vcpu 
  * like p counts as having a key larger by `dislike`, and is left to an idle CPU that it likes.
  * Looks below a vCPU only if that one will not do: O(1 + number of those).
  */
-struct sched_vcpu *sched_find(struct cpupool *pool, const struct heap *heap, const struct pcpu *p,
+struct sched_vcpu *sched_find(struct cpupool *pool, const struct heap *heap, struct pcpu *p,
                               uint64_t limit, uint64_t dislike);
 
 /* sv, queued just now, shall run on one of `idle`, which is not empty: kicks one. */

@@ -54,7 +54,20 @@ static struct heap_node *next_node(struct heap_node *n, bool down)
     return n->parent != NULL ? n->parent->right : NULL;
 }
 
-struct sched_vcpu *sched_find(struct cpupool *pool, const struct heap *heap, const struct pcpu *p,
+/* True when an idle CPU that sv likes shall run it instead of p, which lets go of its state. */
+static bool leave_to_liked(const struct cpupool *pool, struct sched_vcpu *sv, struct pcpu *p)
+{
+    if (likely(!sched_is_better_elsewhere(pool, sv, p))) {
+        return false;
+    }
+    if (atomic_load_relaxed(&sv->vcpu->loaded_on) == p) {
+        atomic_store_relaxed(&sv->vcpu->wanted, true);
+        pcpu_raise(p, PCPU_WORK_SAVE);
+    }
+    return true;
+}
+
+struct sched_vcpu *sched_find(struct cpupool *pool, const struct heap *heap, struct pcpu *p,
                               uint64_t limit, uint64_t dislike)
 {
     struct sched_vcpu *best = NULL;
@@ -67,10 +80,11 @@ struct sched_vcpu *sched_find(struct cpupool *pool, const struct heap *heap, con
         }
         struct sched_vcpu *sv = sched_from_node(n);
         uint64_t cost = n->key + (sched_likes(sv, p) ? 0 : dislike);
+        bool fits = !leave_to_liked(pool, sv, p) && sched_can_load(pool, sv, p);
 
-        down = cost != n->key || !sched_can_load(pool, sv, p);
-        if (cost < limit &&
-            (!down || (!sched_is_better_elsewhere(pool, sv, p) && sched_can_load(pool, sv, p)))) {
+        /* Those below are not before it, but for one that likes p. */
+        down = !fits || cost != n->key;
+        if (fits && cost < limit) {
             best = sv;
             limit = cost;
         }

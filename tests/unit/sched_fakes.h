@@ -41,6 +41,8 @@ static inline void fake_hv_destroy(struct hv *hv)
 {
     struct world *w = container_of(fake_machine, struct world, machine);
 
+    CHECK(list_is_empty(&hv->jobs));
+    timer_stop(&hv->job_timer); /* it may be set for a job that is done */
     cpupool_destroy_all(hv);
     for (uint32_t i = 0; i < hv->nr_pcpus; i++) {
         CHECK(hv->pcpus[i]->sched == NULL);

@@ -8,15 +8,19 @@
  *   GUEST -(kick, timer, block, yield)-> WORK -> PICK -> SAVE -> RELEASE -> LOAD -> GUEST
  *                                                   `-> IDLE -(kick, timer)-> WORK
  *
- * The vCPUs are busy, sleep and wake on any CPU, yield, get paused and moved.
- * After each step the rules that no schedule may break are checked.
+ * The vCPUs are busy, sleep and wake on any CPU, yield, get paused and moved; pools are made,
+ * changed and destroyed, and domains move between them (sim_admin()). After each step the rules
+ * that no schedule may break are checked.
  */
 #ifndef SCHED_SIM_H
 #define SCHED_SIM_H
 
+#include <loam/job.h>
+
 #include "sched_fakes.h"
 
 #define SIM_VCPUS 128
+#define SIM_POOLS 4
 
 enum sim_step { SIM_GUEST, SIM_WORK, SIM_PICK, SIM_SAVE, SIM_RELEASE, SIM_LOAD, SIM_IDLE };
 
@@ -59,6 +63,12 @@ struct sim {
     uint64_t seed, first_seed;
     ns_t wasted_max;
     bool chaos; /* pauses and affinities change at random */
+    bool admin; /* pools change at random */
+    bool idles; /* CPUs may idle beside vCPUs that could run: rtds without extra time */
+    int (*again)(struct sim *s); /* the pool operation that is under way, NULL: none */
+    uint32_t op_pool, op_cpu; /* its arguments */
+    struct domain *op_domain;
+    uint64_t ops, moves; /* those that succeeded */
     uint64_t bad;
     uint64_t timers; /* that fired */
 };
@@ -93,7 +103,10 @@ static inline struct sim_vcpu *sim_of(struct sim *s, const struct vcpu *v)
 
 static inline bool sim_allowed(const struct sim_vcpu *sv, uint32_t cpu)
 {
-    return cpumask_is_empty(&sv->guest.affinity) || cpumask_test(&sv->guest.affinity, cpu);
+    const struct cpumask *pool = cpupool_cpus(sv->v->domain->pool);
+    struct cpumask usable = cpumask_and(&sv->guest.affinity, pool);
+
+    return cpumask_test(cpumask_is_empty(&usable) ? pool : &usable, cpu);
 }
 
 static inline struct sim *sim_create(uint32_t cpus, enum sched_id id, uint64_t seed)
@@ -135,6 +148,9 @@ static inline struct sim_vcpu *sim_add(struct sim *s, struct sim_guest g)
     }
     sv->v = s->domain[g.domain]->vcpus[i];
     sv->guest = g;
+    if (cpumask_is_empty(&g.affinity)) {
+        sv->guest.affinity = fake_cpus(0, s->nr_cpus - 1);
+    }
     sv->left = g.burst;
     sv->wake_at = NS_NEVER;
     if (!cpumask_is_empty(&g.affinity)) {
@@ -195,9 +211,15 @@ static inline void sim_work(struct sim *s, struct sim_cpu *c)
     struct pcpu *p = c->p;
     uint32_t work = atomic_exchange(&p->work, 0);
 
-    if (fake_timer_due(p) <= fake_now()) {
+    if ((work & PCPU_WORK_TIMER) || fake_timer_due(p) <= fake_now()) {
         fake_timer_fire(p);
         s->timers++;
+    }
+    if (work & PCPU_WORK_JOB) {
+        job_step(p);
+    }
+    if (work & PCPU_WORK_QUIESCE) {
+        atomic_fetch_sub(&p->hv->quiesce_pending, 1);
     }
     if ((work & PCPU_WORK_SAVE) && p->loaded != p->current) {
         sim_save(c);
@@ -205,7 +227,7 @@ static inline void sim_work(struct sim *s, struct sim_cpu *c)
             sched_released(c->saved);
         }
     }
-    work |= atomic_exchange(&p->work, 0);
+    work |= atomic_fetch_and(&p->work, ~(uint32_t)PCPU_WORK_SCHED);
     bool pick = p->current == NULL || (work & PCPU_WORK_SCHED) || !vcpu_is_runnable(p->current);
     sim_goto(s, c, pick ? SIM_PICK : SIM_LOAD);
     c->next = p->current;
@@ -218,7 +240,8 @@ static inline void sim_pick(struct sim *s, struct sim_cpu *c)
     c->next = v;
     c->p->current = v;
     if (v == NULL) {
-        sim_goto(s, c, c->p->work != 0 ? SIM_WORK : SIM_IDLE);
+        /* As pcpu_idle(). */
+        sim_goto(s, c, c->p->work != 0 || job_step(c->p) ? SIM_WORK : SIM_IDLE);
         return;
     }
     SIM_CHECK(s, v->running && v->pcpu == c->p);
@@ -273,6 +296,7 @@ static inline void sim_cpu_step(struct sim *s, struct sim_cpu *c)
     struct sim_vcpu *sv;
 
     fake_machine->cpu = c->p;
+    c->p->idle = false;
     switch (c->step) {
     case SIM_GUEST:
         sv = sim_of(s, c->p->current);
@@ -294,6 +318,7 @@ static inline void sim_cpu_step(struct sim *s, struct sim_cpu *c)
     case SIM_PICK:
         sim_pick(s, c);
         if (c->step == SIM_IDLE) {
+            c->p->idle = true;
             c->at = NS_NEVER;
         }
         break;
@@ -318,6 +343,7 @@ static inline void sim_chaos(struct sim *s)
 {
     struct sim_vcpu *sv = &s->vcpu[sim_random(s, s->nr_vcpus)];
 
+    fake_machine->cpu = s->hv->pcpus[sim_random(s, s->nr_cpus)];
     if (sim_random(s, 3) != 0) {
         if (sv->v->pause & VCPU_PAUSE_DOMAIN) {
             fake_unpause(sv->v, VCPU_PAUSE_DOMAIN);
@@ -327,15 +353,74 @@ static inline void sim_chaos(struct sim *s)
         return;
     }
     struct cpumask m = { { 1 + sim_random(s, (1u << s->nr_cpus) - 1), 0 } };
-    if (sched_set_affinity(sv->v, &m) == 0) {
+    if (sim_random(s, 3) == 0) {
+        int rc = sched_set_soft_affinity(sv->v, &m);
+
+        SIM_CHECK(s, rc == 0 || rc == -XEN_EBUSY);
+    } else if (sched_set_affinity(sv->v, &m) == 0) {
         sv->guest.affinity = m;
     }
+}
+
+/* --- pools ---------------------------------------------------------------- */
+
+static inline int sim_op_add(struct sim *s)
+{
+    return cpupool_add_cpu(s->hv, s->op_pool, s->op_cpu);
+}
+
+static inline int sim_op_remove(struct sim *s)
+{
+    return cpupool_remove_cpu(s->hv, s->op_pool, s->op_cpu);
+}
+
+static inline int sim_op_make(struct sim *s)
+{
+    static const enum sched_id ids[] = { SCHED_CREDIT2, SCHED_RTDS, SCHED_NULL };
+    uint32_t id = s->op_pool;
+
+    return cpupool_make(s->hv, &id, ids[sim_random(s, 3)]);
+}
+
+static inline int sim_op_destroy(struct sim *s) { return cpupool_destroy(s->hv, s->op_pool); }
+
+static inline int sim_op_move(struct sim *s)
+{
+    return cpupool_move_domain(s->hv, s->op_pool, s->op_domain);
+}
+
+/* Begins an operation on pools, or goes on with the one under way. */
+static inline void sim_admin(struct sim *s)
+{
+    static int (*const ops[])(struct sim * s) = { sim_op_add,    sim_op_add,  sim_op_remove,
+                                                  sim_op_make,   sim_op_move, sim_op_move,
+                                                  sim_op_destroy };
+
+    fake_machine->cpu = s->hv->pcpus[sim_random(s, s->nr_cpus)];
+    if (s->again == NULL) {
+        s->again = ops[sim_random(s, ARRAY_SIZE(ops))];
+        s->op_pool = (uint32_t)sim_random(s, SIM_POOLS);
+        s->op_cpu = sim_random(s, 4) == 0 ? CPUPOOL_ANY : (uint32_t)sim_random(s, s->nr_cpus);
+        s->op_domain = s->domain[sim_random(s, s->nr_domains)];
+    }
+    int rc = s->again(s);
+
+    if (rc == -XEN_EAGAIN) {
+        return;
+    }
+    s->ops += rc == 0;
+    s->moves += rc == 0 && s->again == sim_op_move;
+    s->again = NULL;
 }
 
 /* Books waits of vCPUs and idle time of CPUs that could have been used. */
 static inline void sim_watch(struct sim *s)
 {
     uint64_t could[2] = { 0, 0 };
+
+    if (s->idles) {
+        return;
+    }
 
     for (uint32_t i = 0; i < s->nr_vcpus; i++) {
         struct sim_vcpu *sv = &s->vcpu[i];
@@ -366,9 +451,10 @@ static inline void sim_run(struct sim *s, ns_t duration)
 {
     ns_t end = fake_now() + duration;
     ns_t chaos_at = s->chaos ? fake_now() : NS_NEVER;
+    ns_t admin_at = s->admin ? fake_now() : NS_NEVER;
 
     while (fake_now() < end) {
-        ns_t due = MIN(end, chaos_at);
+        ns_t due = MIN(end, MIN(chaos_at, admin_at));
         struct sim_cpu *cpu = NULL;
         struct sim_vcpu *waker = NULL;
         uint32_t first = (uint32_t)sim_random(s, s->nr_cpus);
@@ -399,6 +485,9 @@ static inline void sim_run(struct sim *s, ns_t duration)
         } else if (due == chaos_at) {
             sim_chaos(s);
             chaos_at = fake_now() + sim_random(s, NS_PER_MS);
+        } else if (due == admin_at) {
+            sim_admin(s);
+            admin_at = fake_now() + sim_random(s, s->again != NULL ? 20000 : 3 * NS_PER_MS);
         }
         sim_watch(s);
     }
@@ -415,10 +504,22 @@ static inline ns_t sim_domain_ran(const struct sim *s, uint32_t domain)
     return ran;
 }
 
+/* Ends chaos and what is under way with pools. */
+static inline void sim_stop(struct sim *s)
+{
+    s->chaos = false;
+    for (uint32_t i = 0; i < 1000 && s->again != NULL; i++) {
+        s->admin = true;
+        sim_run(s, 20 * NS_PER_US);
+    }
+    SIM_CHECK(s, s->again == NULL);
+    s->admin = false;
+}
+
 /* Stops everything, lets the CPUs let go and frees it all. */
 static inline void sim_destroy(struct sim *s)
 {
-    s->chaos = false;
+    sim_stop(s);
     for (uint32_t i = 0; i < s->nr_vcpus; i++) {
         s->vcpu[i].wake_at = NS_NEVER;
         fake_pause(s->vcpu[i].v, VCPU_PAUSE_OFFLINE);

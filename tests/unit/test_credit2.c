@@ -267,3 +267,90 @@ TEST(yield_lets_others_go_first)
     SIM_CHECK(s, s->timers - timers < 1500);
     sim_destroy(s);
 }
+
+/* ns that sv ran on CPUs of its soft affinity, in parts in a million of all that it ran. */
+static void run_and_count(struct sim *s, ns_t duration, uint64_t at_home[], const uint32_t home[])
+{
+    uint64_t seen[SIM_VCPUS] = { 0 };
+
+    for (ns_t t = 0; t < duration; t += 100 * NS_PER_US) {
+        sim_run(s, 100 * NS_PER_US);
+        for (uint32_t i = 0; i < s->nr_vcpus; i++) {
+            if (s->vcpu[i].v->running) {
+                seen[i]++;
+                at_home[i] += s->vcpu[i].v->pcpu->id == home[i];
+            }
+        }
+    }
+    for (uint32_t i = 0; i < s->nr_vcpus; i++) {
+        at_home[i] = at_home[i] * 1000000 / (seen[i] != 0 ? seen[i] : 1);
+    }
+}
+
+/* Where there is a choice, vCPUs run where they like to; alone they use any CPU. */
+TEST(soft_affinity_is_a_preference)
+{
+    struct sim *s = sim_create(2, SCHED_CREDIT2, 0xb0);
+    static const uint32_t home[] = { 1, 0, 1, 0 };
+    uint64_t at_home[SIM_VCPUS] = { 0 };
+
+    sim_domain(s, 256);
+    for (uint32_t i = 0; i < 4; i++) {
+        struct cpumask soft = fake_cpus(home[i], home[i]);
+        struct sim_vcpu *sv =
+            sim_add(s, (struct sim_guest){ 0, 300000 + 10000 * i, 200000, anywhere });
+
+        CHECK_EQ(sched_set_soft_affinity(sv->v, &soft), 0);
+    }
+    run_and_count(s, NS_PER_S, at_home, home);
+    for (uint32_t i = 0; i < 4; i++) {
+        printf("# vCPU %u: %llu ppm at home\n", i, (unsigned long long)at_home[i]);
+        CHECK(at_home[i] > 850000);
+    }
+    SIM_CHECK(s, s->wasted_max < 100 * NS_PER_US);
+    /* Three go to sleep for good: the last is at home, however it began. */
+    for (uint32_t i = 1; i < 4; i++) {
+        fake_pause(s->vcpu[i].v, VCPU_PAUSE_DOMAIN);
+    }
+    uint64_t alone[SIM_VCPUS] = { 0 };
+    run_and_count(s, NS_PER_S / 2, alone, home);
+    CHECK(alone[0] > 990000);
+    /* Both CPUs are home to nobody: it is as if there was no preference. */
+    struct cpumask far = fake_cpus(5, 5);
+    struct sched_affinity effective;
+    CHECK_EQ(sched_set_soft_affinity(s->vcpu[0].v, &far), 0);
+    sched_get_effective_affinity(s->vcpu[0].v, &effective);
+    CHECK(effective.soft.w[0] == 3 && effective.hard.w[0] == 3);
+    sched_get_affinity(s->vcpu[0].v, &effective);
+    CHECK(effective.soft.w[0] == 32);
+    sim_destroy(s);
+}
+
+TEST(the_rate_limit_is_how_long_one_runs_at_least)
+{
+    struct sim *s = sim_create(1, SCHED_CREDIT2, 0xc0);
+    uint32_t us;
+
+    sim_domain(s, 256);
+    sim_add(s, (struct sim_guest){ .domain = 0 });
+    sim_add(s, (struct sim_guest){ .domain = 0 });
+    struct sim_vcpu *sleeper = sim_add(s, (struct sim_guest){ 0, 50000, 7777777, anywhere });
+    CHECK_EQ(cpupool_get_ratelimit(s->hv, 0, SCHED_CREDIT2, &us), 0);
+    CHECK_EQ(us, 1000);
+    CHECK_EQ(cpupool_set_ratelimit(s->hv, 0, SCHED_CREDIT2, 99), -XEN_EINVAL);
+    CHECK_EQ(cpupool_set_ratelimit(s->hv, 0, SCHED_CREDIT2, 500001), -XEN_EINVAL);
+    CHECK_EQ(cpupool_set_ratelimit(s->hv, 0, SCHED_CREDIT2, 8000), 0);
+    sim_run(s, NS_PER_S);
+    sleeper->longest = 0;
+    sim_run(s, NS_PER_S);
+    printf("# longest wait with a rate limit of 8 ms: %llu us",
+           (unsigned long long)sleeper->longest / 1000);
+    SIM_CHECK(s, sleeper->longest > 6 * NS_PER_MS && sleeper->longest < 9 * NS_PER_MS);
+    CHECK_EQ(cpupool_set_ratelimit(s->hv, 0, SCHED_CREDIT2, 0), 0);
+    sim_run(s, 100 * NS_PER_MS);
+    sleeper->longest = 0;
+    sim_run(s, NS_PER_S);
+    printf(", with none: %llu us\n", (unsigned long long)sleeper->longest / 1000);
+    SIM_CHECK(s, sleeper->longest < 100 * NS_PER_US);
+    sim_destroy(s);
+}

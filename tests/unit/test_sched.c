@@ -3,6 +3,7 @@
  * sched/sched.c and sched/null.c: who runs where step by step, run time, races
  * between blocking and waking, and the null scheduler in the simulator.
  */
+#include "../../hv/sched/private.h"
 #include "sched_sim.h"
 
 static const struct cpumask anywhere;
@@ -74,6 +75,7 @@ static void release(struct pcpu *p)
 static void each_scheduler(void (*fn)(enum sched_id id))
 {
     fn(SCHED_CREDIT2);
+    fn(SCHED_RTDS);
     fn(SCHED_NULL);
 }
 
@@ -127,7 +129,9 @@ static void wake_and_block(enum sched_id id)
     CHECK(pick(p) == v);
     fake_pause(v, VCPU_PAUSE_DOMAIN);
     CHECK(pick(p) == NULL);
-    CHECK_EQ(fake_timer_due(t.hv->pcpus[0]), NS_NEVER);
+    if (id != SCHED_RTDS) { /* budget needs a timer also of one that is alone */
+        CHECK_EQ(fake_timer_due(t.hv->pcpus[0]), NS_NEVER);
+    }
     teardown(&t);
 }
 
@@ -174,6 +178,85 @@ TEST(time_spent_waiting)
     CHECK(pick(p) == NULL);
     teardown(&t);
 }
+
+static uint32_t hooked;
+static struct vcpu_runstate last_told;
+
+static void hook(struct vcpu *v, const struct vcpu_runstate *r)
+{
+    CHECK(spin_is_locked(&v->domain->pool->lock));
+    hooked++;
+    last_told = *r;
+}
+
+/* v has been told of all changes, and is in this state since now. */
+static bool is_told(struct vcpu *v, enum vcpu_state state)
+{
+    struct vcpu_runstate r;
+
+    vcpu_runstate(v, &r);
+    return r.state == state && r.since == fake_now() && last_told.state == state &&
+           last_told.since == r.since && last_told.time[state] == r.time[state];
+}
+
+static void states(enum sched_id id)
+{
+    struct setup t;
+    struct vcpu_runstate r;
+    struct vcpu_status status;
+
+    REQUIRE(setup(&t, 1, id));
+    struct pcpu *p = t.hv->pcpus[0];
+    struct vcpu *v = add(&t, 0);
+
+    hooked = 0;
+    vcpu_watch_runstate(v, hook);
+    CHECK(hooked == 1 && is_told(v, VCPU_STATE_OFFLINE));
+    fake_machine->now += 1000;
+    fake_unpause(v, VCPU_PAUSE_DOMAIN);
+    CHECK(is_told(v, VCPU_STATE_RUNNABLE));
+    fake_machine->now += 20;
+    CHECK(pick(p) == v);
+    CHECK(is_told(v, VCPU_STATE_RUNNING));
+    fake_machine->now += 300;
+    vcpu_status(v, &status);
+    CHECK(status.online && !status.blocked && status.running && status.cpu == 0 &&
+          status.cpu_time == 300);
+    v->pause |= VCPU_PAUSE_BLOCKED;
+    CHECK(pick(p) == NULL);
+    CHECK(is_told(v, VCPU_STATE_BLOCKED));
+    fake_machine->now += 4000;
+    /* Paused while it is blocked it counts as blocked, until what it waits for comes. */
+    fake_pause(v, VCPU_PAUSE_DOMAIN);
+    fake_machine->now += 50000;
+    fake_unpause(v, VCPU_PAUSE_BLOCKED);
+    CHECK(is_told(v, VCPU_STATE_OFFLINE));
+    vcpu_status(v, &status);
+    CHECK(status.online && !status.blocked && !status.running && status.cpu_time == 300);
+    fake_machine->now += 600000;
+    fake_unpause(v, VCPU_PAUSE_DOMAIN);
+    CHECK(is_told(v, VCPU_STATE_RUNNABLE));
+    fake_machine->now += 7;
+    fake_pause(v, VCPU_PAUSE_OFFLINE);
+    CHECK(is_told(v, VCPU_STATE_OFFLINE));
+    vcpu_status(v, &status);
+    CHECK(!status.online);
+    fake_machine->now += 8000000;
+    uint32_t before = hooked;
+    vcpu_watch_runstate(v, NULL);
+    fake_unpause(v, VCPU_PAUSE_OFFLINE);
+    CHECK_EQ(hooked, before);
+    vcpu_runstate(v, &r);
+    CHECK_EQ(r.time[VCPU_STATE_RUNNING], 300);
+    CHECK_EQ(r.time[VCPU_STATE_RUNNABLE], 20 + 7);
+    CHECK_EQ(r.time[VCPU_STATE_BLOCKED], 4000 + 50000);
+    CHECK_EQ(r.time[VCPU_STATE_OFFLINE], 1000 + 600000 + 8000000);
+    fake_pause(v, VCPU_PAUSE_DOMAIN);
+    CHECK(pick(p) == NULL);
+    teardown(&t);
+}
+
+TEST(states_and_their_times) { each_scheduler(states); }
 
 static void affinity_errors(enum sched_id id)
 {
