@@ -5,6 +5,7 @@
  */
 #include "subsystems.h"
 
+#include <loam/console.h>
 #include <loam/domain.h>
 #include <loam/gnttab.h>
 #include <loam/evtchn.h>
@@ -45,6 +46,7 @@ static const struct subsystem subsystems[] = {
     /* Closed after the iommu: no device of a dying domain still writes what others granted. */
     { "gnttab", gnttab_init, gnttab_close, gnttab_free },
     { "evtchn", evtchn_init, evtchn_close, evtchn_free },
+    { "console", console_input_init, console_input_close, console_input_free },
     { "vuart", NULL, vuart_close, NULL },
     { "irq", NULL, irq_close, NULL },
     { "iommu", NULL, iommu_close, NULL },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * platform_op: what a control domain asks of the machine (Xen public header platform.h): how
- * long CPUs idled, and which there are.
+ * platform_op: what a control domain asks of the machine (Xen public header platform.h): the time
+ * of day, how long CPUs idled, and which there are.
  *
  * Rows: abi/tables/platform.tbl; the dispatcher (ctl.c) has checked the interface version.
  */
@@ -10,8 +10,26 @@
 #include <loam/hv.h>
 #include <loam/pcpu.h>
 #include <loam/refusal.h>
+#include <loam/wallclock.h>
 #include <xen/errno.h>
 #include <xen/platform.h>
+
+int platform_op_settime32(struct ctl *c, void *arg)
+{
+    const struct xenpf_settime32 *a = arg;
+
+    return wallclock_set(c->hc->d->hv, a->secs, a->nsecs, a->system_time);
+}
+
+int platform_op_settime64(struct ctl *c, void *arg)
+{
+    const struct xenpf_settime64 *a = arg;
+
+    if (a->mbz != 0) {
+        return refuse(-XEN_EINVAL, "a field that must be zero", a->mbz, 0);
+    }
+    return wallclock_set(c->hc->d->hv, a->secs, a->nsecs, a->system_time);
+}
 
 /*
  * The CPUs of one byte of the caller's bitmap, from `first`: their idle times into its array, the

@@ -17,6 +17,7 @@
 #include <loam/atomic.h>
 #include <loam/console.h>
 #include <loam/domain.h>
+#include <loam/evtchn.h>
 #include <loam/fdt.h>
 #include <loam/hv.h>
 #include <loam/irq.h>
@@ -61,6 +62,10 @@ struct client {
 
 struct console {
     struct spinlock lock; /* LOCK_RANK_CONSOLE */
+    bool log_grew;      /* since VIRQ_CON_RING was last sent */
+    uint32_t log_end;   /* number of the next byte of the log */
+    uint32_t log_first; /* of the oldest that was not cleared, at most CONSOLE_LOG_SIZE before */
+    char log[CONSOLE_LOG_SIZE];
     bool panicked;
     const struct console_driver *drv;
     struct uart_regs regs;
@@ -112,8 +117,21 @@ static void break_line_locked(struct console *c)
     }
 }
 
+static void log_keep_locked(struct console *c, char byte)
+{
+    c->log[c->log_end++ % CONSOLE_LOG_SIZE] = byte;
+    if (c->log_end - c->log_first > CONSOLE_LOG_SIZE) {
+        c->log_first = c->log_end - CONSOLE_LOG_SIZE;
+    }
+}
+
 static void log_locked(struct console *c, const char *line)
 {
+    for (const char *p = line; *p != '\0'; p++) {
+        log_keep_locked(c, *p);
+    }
+    log_keep_locked(c, '\n');
+    c->log_grew = true;
     break_line_locked(c);
     emit_text_locked(c, "loam: ");
     emit_text_locked(c, line);
@@ -196,6 +214,47 @@ void console_log(struct hv *hv, const char *line)
     }
     console_lock(c);
     log_locked(c, line);
+    console_unlock(c);
+    if (hv->domains[0] != NULL) {
+        /* The caller may hold any lock: the event is sent from console_poll(). */
+        pcpu_raise(this_pcpu(), PCPU_WORK_CONSOLE);
+    }
+}
+
+uint32_t console_log_first(struct hv *hv)
+{
+    struct console *c = hv->console;
+
+    console_lock(c);
+    uint32_t first = c->log_first;
+    console_unlock(c);
+    return first;
+}
+
+size_t console_log_read(struct hv *hv, uint32_t *at, char *buf, size_t size)
+{
+    struct console *c = hv->console;
+    size_t n = 0;
+
+    console_lock(c);
+    if (c->log_end - *at > c->log_end - c->log_first) {
+        *at = c->log_first; /* overwritten, cleared, or never there */
+    }
+    for (; n < size && *at != c->log_end; n++) {
+        buf[n] = c->log[(*at)++ % CONSOLE_LOG_SIZE];
+    }
+    console_unlock(c);
+    return n;
+}
+
+void console_log_clear(struct hv *hv, uint32_t to)
+{
+    struct console *c = hv->console;
+
+    console_lock(c);
+    if (c->log_end - to < c->log_end - c->log_first) {
+        c->log_first = to;
+    }
     console_unlock(c);
 }
 
@@ -350,7 +409,7 @@ int console_attach(struct domain *d, void (*input)(struct domain *d, char c))
     bool exists = client_find_locked(c, d) != NULL;
     if (!exists) {
         list_push_back(&c->clients, &cl->link);
-        if (c->owner == NULL && input != NULL) {
+        if (input != NULL && (c->owner == NULL || d->config.control)) {
             set_owner_locked(c, cl);
         }
     }
@@ -451,10 +510,24 @@ static bool input_next(struct console *c, struct input *in)
     return got >= 0;
 }
 
+static void tell_of_log(struct hv *hv)
+{
+    struct console *c = hv->console;
+
+    console_lock(c);
+    bool grew = c->log_grew;
+    c->log_grew = false;
+    console_unlock(c);
+    if (grew) {
+        evtchn_global_virq(hv, VIRQ_CON_RING);
+    }
+}
+
 void console_poll(struct hv *hv)
 {
     struct input in;
 
+    tell_of_log(hv);
     while (input_next(hv->console, &in)) {
         struct client *cl = in.to;
 

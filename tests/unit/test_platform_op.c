@@ -93,3 +93,22 @@ TEST(versions_and_operations_that_do_not_exist)
     CHECK_EQ(call(&c, 1, 55, &a, sizeof(a)), -XEN_EPERM);
     control_end(&c);
 }
+
+TEST(the_time_of_day)
+{
+    struct control c = control_begin();
+    struct xenpf_settime64 a = { 1700000000, 999999999, 0, 1000 };
+    struct xenpf_settime32 b = { 1700000000, 5, 1000 };
+
+    CHECK_EQ(call(&c, 0, 62, &a, sizeof(a)), 0);
+    CHECK_EQ(call(&c, 0, 17, &b, sizeof(b)), 0);
+    a.mbz = 1;
+    CHECK_EQ(call(&c, 0, 62, &a, sizeof(a)), -XEN_EINVAL);
+    a.mbz = 0;
+    a.nsecs = NS_PER_S;
+    CHECK_EQ(call(&c, 0, 62, &a, sizeof(a)), -XEN_EINVAL);
+    b.nsecs = UINT32_MAX;
+    CHECK_EQ(call(&c, 0, 17, &b, sizeof(b)), -XEN_EINVAL);
+    CHECK_EQ(call(&c, 1, 62, &a, sizeof(a)), -XEN_EPERM);
+    control_end(&c);
+}

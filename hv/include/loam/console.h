@@ -59,6 +59,23 @@ void console_start_input(struct hv *hv, const struct fdt *host);
  */
 void console_log(struct hv *hv, const char *line);
 /*
+ * The lines of console_log() are also kept, the last CONSOLE_LOG_SIZE bytes, each line as "text\n".
+ * Bytes have numbers that count up for ever, modulo 2^32. A new line is told to control
+ * domains by VIRQ_CON_RING. Context: any CPU. Locks: console.
+ */
+#define CONSOLE_LOG_SIZE 16384
+
+/* The number of the oldest byte that is there and was not cleared. */
+uint32_t console_log_first(struct hv *hv);
+/*
+ * Copies up to size bytes from number *at on, or from the oldest one if that is gone; *at is then
+ * the number behind them. Returns how many.
+ */
+size_t console_log_read(struct hv *hv, uint32_t *at, char *buf, size_t size);
+/* Forgets what is before `to`. */
+void console_log_clear(struct hv *hv, uint32_t to);
+
+/*
  * Writes bytes of a domain, any bytes, any split. A domain that is not
  * attached becomes so, without input; when there is no memory for that the bytes
  * are lost. Locks: mem, frames, console.
@@ -67,8 +84,8 @@ void console_write(struct domain *d, const char *buf, size_t size);
 
 /*
  * Makes d known to the console. input(d, c) is called for each byte while d
- * has the input, which the first one attached gets; NULL: d only writes. Context of
- * input: vcpu_next() of some CPU, no lock held; console_detach() waits for it.
+ * has the input, which the first one attached and a control domain get; NULL: d only writes.
+ * Context of input: vcpu_next() of some CPU, no lock held; console_detach() waits for it.
  * Errors: -XEN_ENOMEM, -XEN_EEXIST attached already.
  */
 int __must_check console_attach(struct domain *d, void (*input)(struct domain *d, char c));
@@ -78,7 +95,15 @@ int __must_check console_attach(struct domain *d, void (*input)(struct domain *d
  */
 void console_detach(struct domain *d);
 
-/* Reads what the device has and gives it to the domain. From vcpu_next() on PCPU_WORK_CONSOLE. */
+/* The input of a control domain that reads it by console_io: core/subsystems.h. */
+int __must_check console_input_init(struct domain *d);
+int console_input_close(struct domain *d);
+void console_input_free(struct domain *d);
+
+/*
+ * Reads what the device has and gives it to the domain, and tells of new lines in the log. From
+ * vcpu_next() on PCPU_WORK_CONSOLE.
+ */
 void console_poll(struct hv *hv);
 
 /* For panic: from now on output takes no lock. */

@@ -15,6 +15,7 @@
 #include <loam/p2m.h>
 #include <loam/types.h>
 
+struct console_input;
 struct cpupool;
 struct cpupool_move;
 struct gnttab;
@@ -94,6 +95,7 @@ struct domain {
     struct evtchn *evtchn;       /* its event channels, NULL: it has no Xen interfaces */
     void *sub[DOMAIN_SUBSYSTEMS_MAX]; /* one per row of core/subsystems.c */
     struct plan_domain *plan;    /* boot-time domain: how to build it again */
+    struct console_input *console_input; /* of a control domain (dev/console_io.c) */
     uint64_t hvm_params[DOMAIN_HVM_PARAMS]; /* [lock] by place in ctl/hvm_op.c */
     uint32_t teardown_step;      /* [busy] cursor of domain_destroy() */
     struct job reaper;           /* the end of domain_kill() */
