@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a toolstack says of arm64 domains and vCPUs (Xen public header arch-arm.h). */
 #include <arch/ctl.h>
+#include <loam/bits.h>
 #include <loam/domain.h>
 #include <loam/refusal.h>
 #include <loam/string.h>
@@ -63,6 +64,17 @@ void arch_domain_config_of(const struct domain *d, uint32_t arch[ARCH_CONFIG_WOR
     };
 
     memcpy(arch, &a, sizeof(a));
+}
+
+uint32_t arch_counter_khz(const struct hv *hv)
+{
+    return (uint32_t)(arch_host_const(hv)->counter.hz / 1000);
+}
+
+/* XEN_SYSCTL_PHYSCAP_ARM_SVE_MASK: the longest vectors, in units of 128 bits. */
+uint32_t arch_physcaps(const struct hv *hv)
+{
+    return fls64(arch_host_const(hv)->sve_vqs);
 }
 
 size_t arch_vcpu_context_size(void) { return sizeof(struct vcpu_guest_context); }

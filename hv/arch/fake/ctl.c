@@ -40,6 +40,11 @@ void arch_domain_config_of(const struct domain *d, uint32_t arch[ARCH_CONFIG_WOR
     memcpy(arch, &a, sizeof(a));
 }
 
+/* The fake counter counts nanoseconds. */
+uint32_t arch_counter_khz(const struct hv *hv) { return 1000000; }
+
+uint32_t arch_physcaps(const struct hv *hv) { return 0; }
+
 size_t arch_vcpu_context_size(void) { return sizeof(struct vcpu_guest_context); }
 
 int arch_vcpu_context_set(struct vcpu *v, const void *context, bool *online)

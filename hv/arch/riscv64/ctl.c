@@ -9,6 +9,7 @@
 #include <xen/errno.h>
 
 #include "csr.h"
+#include "host.h"
 
 #define SOURCES_MAX 1023 /* of a PLIC or an APLIC */
 
@@ -36,6 +37,13 @@ void arch_domain_config_of(const struct domain *d, uint32_t arch[ARCH_CONFIG_WOR
 
     memcpy(arch, &a, sizeof(a));
 }
+
+uint32_t arch_counter_khz(const struct hv *hv)
+{
+    return (uint32_t)(arch_host_const(hv)->clock.hz / 1000);
+}
+
+uint32_t arch_physcaps(const struct hv *hv) { return 0; }
 
 size_t arch_vcpu_context_size(void) { return sizeof(struct vcpu_guest_context); }
 

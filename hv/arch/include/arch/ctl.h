@@ -26,6 +26,10 @@ int __must_check arch_domain_config(const struct hv *hv, const uint32_t arch[ARC
 /* The opposite, of what d got. */
 void arch_domain_config_of(const struct domain *d, uint32_t arch[ARCH_CONFIG_WORDS]);
 
+/* Of physinfo: kHz of the counter that guests have, and the architecture's XEN_SYSCTL_PHYSCAP_*. */
+uint32_t arch_counter_khz(const struct hv *hv);
+uint32_t arch_physcaps(const struct hv *hv);
+
 /* sizeof(struct vcpu_guest_context). */
 size_t arch_vcpu_context_size(void);
 /*
