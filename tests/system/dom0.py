@@ -101,6 +101,20 @@ class Dom0Machine(Machine):
                 raise Failure(f"{timeout} s without /{pattern}/ from {line}: {text}\n{self.tail()}")
             self.collect(0.5)
 
+    def console_session(self, command: str, typed: str, timeout: float = 60) -> str:
+        """A program that hands this console to a guest, which gets a line: what came back."""
+        start = len(self.lines)
+        self.number += 1
+        end = f"done-{self.number + 1000}"
+        self.send(f"{command}\r")
+        self.collect(2)
+        self.send(f"{typed}; echo done-$(({self.number}+1000))\r")
+        self.expect(self.name, rf"{end}\b", timeout)
+        self.child.send(LEAVE_CONSOLE)
+        self.collect(1)
+        self.run("true")
+        return "".join(x.text + "\n" for x in self.lines[start:] if x.domain == self.name)
+
     # --- guests -----------------------------------------------------------------------
     def create(self, name: str, *words: str, xl: str = "xl", config: str = "/guests/debian.cfg"):
         """xl create of a guest with that name; words are lines of its configuration."""
@@ -110,6 +124,28 @@ class Dom0Machine(Machine):
     def domains(self, xl: str = "xl") -> Dict[str, "DomainRow"]:
         """xl list."""
         return {row.name: row for row in list_rows(self.run(f"{xl} list"))}
+
+    def vcpus(self, xl: str = "xl") -> Dict[str, List["VcpuRow"]]:
+        """xl vcpu-list, by domain: those that are online."""
+        found = {}
+        for row in vcpu_rows(self.run(f"{xl} vcpu-list")):
+            found.setdefault(row.name, []).append(row)
+        return found
+
+    def xentop(self) -> Dict[str, Dict[str, str]]:
+        """xentop, by domain: its columns."""
+        lines = self.run("xentop -b -i 1")
+        head = lines[0].split()
+        # "no limit" is one column.
+        words = [line.replace("no limit", "no-limit").split() for line in lines[1:]]
+        return {row[0]: dict(zip(head, row)) for row in words}
+
+    def wait_gone(self, name: str, timeout: float = 60) -> None:
+        end = time.monotonic() + timeout
+        while name in self.domains():
+            if time.monotonic() > end:
+                raise Failure(f"{name} is still there after {timeout} s\n{self.tail()}")
+            self.collect(0.5)
 
     def console_of(self, name: str) -> str:
         """The terminal behind a guest's PV console."""
@@ -186,6 +222,30 @@ def list_rows(lines: List[str]) -> List[DomainRow]:
                 DomainRow(name, int(number), int(memory), int(vcpus), state, float(seconds))
             )
     return rows
+
+
+@dataclass
+class VcpuRow:
+    """A line of xl vcpu-list of a vCPU that is online."""
+
+    name: str
+    number: int  # of the domain
+    vcpu: int
+    cpu: str  # "-": on none
+    state: str
+    seconds: float
+    hard: str
+    soft: str
+
+
+def vcpu_rows(lines: List[str]) -> List[VcpuRow]:
+    pattern = r"(\S+)\s+(\d+)\s+(\d+)\s+(\d+|-)\s+([rbp-]{3})\s+([\d.]+)\s+(.+) / (.+?)\s*$"
+    found = [match.groups() for match in (re.match(pattern, line) for line in lines) if match]
+    return [
+        VcpuRow(name, int(number), int(vcpu), cpu, state, float(seconds), hard, soft)
+        for name, number, vcpu, cpu, state, seconds, hard, soft in found
+        if state != "--p"
+    ]
 
 
 def xl_info(lines: List[str]) -> Dict[str, str]:
