@@ -6,7 +6,7 @@ import re
 import pytest
 
 from dom0 import XL, both_releases, xl_info
-from loam import Dom0, guest
+from loam import Dom0, guest, micro_image
 
 
 @pytest.mark.parametrize("guest_loader", [False, True], ids=["modules", "guest-loader"])
@@ -50,8 +50,7 @@ def test_life_of_a_guest(dom0, release):
 
     number = m.domains(xl)["one"].number
     m.run(f"{xl} reboot -w one", 120)
-    m.wait_for(f"{xl} list", r"^one ", 60)
-    assert m.domains(xl)["one"].number == number + 1
+    m.wait_for(f"{xl} list", rf"^one +{number + 1} ", 60)
     m.watch("one")
     m.guest_ready("one")
 
@@ -69,7 +68,7 @@ def test_console_of_a_guest(dom0, release):
     m.create("one")
     m.watch("one")
     m.guest_ready("one")
-    m.run("pkill -f pts/; true")  # who watches would take half of it
+    m.run("killall cat")  # who watches would take half of it
     answers = m.console_session(f"{XL[release]} console one", "echo $((6*7)); nproc")
     assert re.search(r"\b42\n2\n", answers)
     m.run("xl destroy one")
@@ -118,24 +117,25 @@ def test_eight_guests_on_two_cpus(dom0):
 
 
 # on_crash, and what is left of the guest
-ON_CRASH = [("destroy", None), ("restart", "again"), ("preserve", "crashed"), ("coredump-destroy", None)]
+ON_CRASH = {"destroy": 0, "restart": 1, "preserve": 1, "coredump-destroy": 0}
 
 
-@pytest.mark.parametrize("action,left", ON_CRASH, ids=[action for action, _ in ON_CRASH])
-def test_on_crash(dom0, action, left):
-    m = dom0()
+@pytest.mark.parametrize("action", ON_CRASH)
+def test_on_crash(dom0, action):
+    """A guest that says it has crashed. (Debian's kernel does not, on arm64.)"""
+    m = dom0(files={"guests/crash.img": micro_image("enhanced")})
     m.run("mkdir -p /var/lib/xen/dump")
-    # No panic=: the kernel tells the hypervisor of its crash at once.
-    words = "console=hvc0 loam.do=panic loam.after=1"
-    m.create("one", f'extra="{words}"', f'on_crash="{action}"', "memory=128", "vcpus=1")
-    if left == "again":
-        m.wait_for("xl list", r"^one +[2-9] ", 90)
-    elif left == "crashed":
-        m.wait_for("xl list", r"^one .* --p?-?s?c--? ", 90)
+    m.micro("one", "crash.img", 'extra="crash"', f'on_crash="{action}"', "memory=16")
+    if action == "restart":
+        m.wait_for("xl list", r"^one +[3-9] ")
+        m.run("xl destroy one; true")
+    elif action == "preserve":
+        m.wait_for("xl list", r"^one .* \S*c\S* ")
+        m.run("xl destroy one")
     else:
-        m.wait_gone("one", 90)
+        m.wait_gone("one")
     if action.startswith("coredump"):
-        assert int(m.run("cat /var/lib/xen/dump/* | wc -c")[0]) > 128 << 20
+        assert int(m.run("cat /var/lib/xen/dump/* | wc -c")[0]) > 16 << 20
 
 
 def test_boot_time_domains_beside_dom0(dom0):

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""What Debian's stock tools change and show of a machine and of running guests."""
+
+import re
+
+import pytest
+
+from dom0 import XL, both_releases, xl_info
+from loam import micro_image
+
+TICKER = {"guests/ticker.img": micro_image("ticker")}
+
+
+def ticker(m, name, *words):
+    m.micro(name, "ticker.img", "memory=16", *words)
+
+
+@pytest.mark.parametrize("release", both_releases)
+def test_what_it_tells(dom0, release):
+    """xl info, dmesg, debug-keys, list -l, uptime, claims and top."""
+    xl = XL[release]
+    m = dom0(files=TICKER)
+    info = xl_info(m.run(f"{xl} info"))
+    assert info["total_memory"] == "1536"
+    assert 700 <= int(info["free_memory"]) < 1024
+    assert info["xen_caps"].split()[0] == "xen-3.0-aarch64"
+    assert info["xen_scheduler"] == "credit2"
+    assert info["xen_version"].startswith("4.17")
+    assert "dom0_mem=512M" in info["xen_commandline"]
+    assert info["free_cpus"] == "0"
+    topology = m.run(f"{xl} info -n")
+    assert any(re.match(r" *1: +\d+ +\d+ +\d+", line) for line in topology), topology
+    assert m.run(f"{xl} dmesg | wc -l") != ["0"]
+    m.run(f"{xl} debug-keys h")
+    ticker(m, "one")
+    rows = m.domains(xl)
+    assert rows["one"].memory == 16 and rows["one"].vcpus == 1
+    assert '"name": "one",' in "\n".join(m.run(f"{xl} list -l one"))
+    assert any(line.startswith("one ") for line in m.run(f"{xl} uptime"))
+    assert any(line.startswith("one ") for line in m.run(f"{xl} claims"))
+    assert m.run(f"{xl} domid one") == ["1"] and m.run(f"{xl} domname 1") == ["one"]
+    top = m.xentop()
+    assert top["one"]["VCPUS"] == "1" and top["Domain-0"]["VCPUS"] == "2"
+    assert 16384 <= int(top["one"]["MEM(k)"]) <= 17408
+    m.run("xl destroy one")
+
+
+@pytest.mark.parametrize("release", both_releases)
+def test_vcpus_are_pinned(dom0, release):
+    xl = XL[release]
+    m = dom0(files=TICKER)
+    ticker(m, "one")
+    for cpu in (1, 0):
+        m.run(f"{xl} vcpu-pin one 0 {cpu}")
+        m.wait_for(f"{xl} vcpu-list one", rf"^one +\d+ +0 +{cpu} .* {cpu} / all")
+    m.run(f"{xl} vcpu-pin one 0 all 1")
+    m.wait_for(f"{xl} vcpu-list one", r"^one .* all / 1 *$")
+    status, _ = m.status(f"{xl} vcpu-pin one 0 7")
+    assert status != 0
+    m.run("xl destroy one")
+
+
+def test_vcpus_come_and_go(dom0):
+    """xl vcpu-set; the guest's own kernel turns them off and on."""
+    m = dom0()
+    m.create("one", "vcpus=4", "memory=192")
+    m.watch("one")
+    m.guest_ready("one")
+    m.run("xl vcpu-set one 2")
+    m.wait_for("xl vcpu-list one | grep -c -e --p", r"^2$")
+    assert m.guest("one", "nproc") == ["2"]
+    m.run("xl vcpu-set --ignore-host one 4")
+    # The guest has no udev, which puts a CPU to work that has come.
+    online = "for i in 2 3; do echo 1 >/sys/devices/system/cpu/cpu$i/online; done; nproc"
+    assert m.guest("one", online)[-1] == "4"
+    assert len(m.vcpus()["one"]) == 4
+    m.run("xl destroy one", 120)
+
+
+@pytest.mark.parametrize("release", both_releases)
+def test_scheduler_parameters(dom0, release):
+    xl = XL[release]
+    m = dom0(files=TICKER)
+    ticker(m, "one")
+    m.run(f"{xl} sched-credit2 -d one -w 512 -c 50")
+    m.wait_for(f"{xl} sched-credit2", r"^one +1 +512 +50$")
+    m.run(f"{xl} sched-credit2 -s -r 2000")
+    m.wait_for(f"{xl} sched-credit2 -s", r"ratelimit=2000us")
+    status, _ = m.status(f"{xl} sched-credit2 -d one -w 0")
+    assert status != 0
+    m.run("xl destroy one")
+
+
+@pytest.mark.parametrize("scheduler", ["credit2", "null", "rtds"])
+def test_pools(dom0, scheduler):
+    """A CPU leaves the first pool for one with another scheduler; a guest moves there and back."""
+    m = dom0(files=TICKER, cpus=3)
+    m.run("xl cpupool-cpu-remove Pool-0 2")
+    m.wait_for("xl cpupool-list -c", r"^Pool-0 +0,1$")
+    m.run(f"xl cpupool-create 'name=\"other\"' 'sched=\"{scheduler}\"' 'cpus=[\"2\"]'")
+    m.wait_for("xl cpupool-list", rf"^other +1 +{scheduler} +y +0$")
+    ticker(m, "one", 'pool="other"')
+    m.wait_for("xl cpupool-list", rf"^other +1 +{scheduler} +y +1$")
+    m.wait_for("xl vcpu-list one", r"^one +\d+ +0 +2 ")
+    status, _ = m.status("xl cpupool-destroy other")
+    assert status != 0
+    m.run("xl cpupool-migrate one Pool-0")
+    m.wait_for("xl vcpu-list one", r"^one +\d+ +0 +[01] ")
+    seconds = m.domains()["one"].seconds
+    m.run("xl cpupool-migrate one other")
+    m.wait_for("xl vcpu-list one", r"^one +\d+ +0 +2 ")
+    m.run("xl destroy one")
+    assert seconds >= 0
+    m.run("xl cpupool-rename other third")
+    m.run("xl cpupool-destroy third")
+    m.run("xl cpupool-cpu-add Pool-0 2")
+    m.wait_for("xl cpupool-list -c", r"^Pool-0 +0,1,2$")
+
+
+def test_memory_of_a_guest(dom0):
+    """mem-max and mem-set of 4.20: xl of 4.17 aborts by itself on arm64."""
+    m = dom0()
+    xl = XL["4.20"]
+    m.create("one", "memory=256", xl=xl)
+    m.watch("one")
+    m.guest_ready("one")
+    whole = m.free_pages()
+    m.run(f"{xl} mem-set one 192", 120)
+    m.wait_for("xl list", r"^one +\d+ +192 ", 60)
+    assert m.free_pages() - whole >= (60 << 20) // 4096
+    assert m.guest("one", "echo $((6*7))") == ["42"]
+    m.run(f"{xl} mem-set one 256", 120)
+    m.wait_for("xl list", r"^one +\d+ +256 ", 60)
+    m.run(f"{xl} mem-max one 320")
+    top = m.xentop()
+    assert abs(int(top["one"]["MAXMEM(k)"]) - 320 * 1024) <= 2048
+    m.run("xl destroy one", 120)
+
+
+def test_core_of_a_guest(dom0):
+    """xl dump-core writes all its memory, and what the guest wrote is there."""
+    m = dom0()
+    m.create("one", "memory=128", "vcpus=1")
+    m.watch("one")
+    m.guest_ready("one")
+    m.guest("one", "yes this-is-in-memory | head -c 1000000 >/tmp/text")
+    m.run("xl dump-core one /tmp/core", 120)
+    assert int(m.run("wc -c </tmp/core")[0]) > 128 << 20
+    assert int(m.run("grep -a -c this-is-in-memory /tmp/core", 120)[0]) > 40000
+    assert m.guest("one", "echo $((6*7))") == ["42"]
+    m.run("xl destroy one", 120)
+
+
+def test_triggers(dom0):
+    """What arm64 does not have is refused, and hurts nobody."""
+    m = dom0(files=TICKER)
+    ticker(m, "one")
+    for trigger in ("nmi", "reset", "init", "power", "sleep", "s3resume"):
+        status, answer = m.status(f"xl trigger one {trigger} 0")
+        assert status != 0 and "failed" in "\n".join(answer), trigger
+    assert list(m.domains()) == ["Domain-0", "one"]
+    m.run("xl destroy one")
+
+
+def test_it_says_why(dom0):
+    """A refused hypercall leaves its reason where root can read it."""
+    m = dom0(files=TICKER)
+    ticker(m, "one")
+    status, _ = m.status("xl trigger one reset 0")
+    assert status != 0
+    text = "\n".join(m.run("xenhypfs cat /loam/refusals"))
+    assert "sendtrigger" in text, text
+    m.run("xl destroy one")
