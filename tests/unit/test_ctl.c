@@ -4,6 +4,10 @@
 
 #include "ctl.h"
 
+#define CTL_INCLUDES
+#include <gen/ctl.h>
+#undef CTL_INCLUDES
+
 struct row {
     uint32_t cmd, size, dir;
 };
