@@ -14,6 +14,8 @@ typedef uint16_t domid_t;
 #define DOMID_SELF 0x7ff0
 #define DOMID_INVALID 0x7ff4
 
+#define __HYPERVISOR_memory_op 12
+#define __HYPERVISOR_multicall 13
 #define __HYPERVISOR_xen_version 17
 #define __HYPERVISOR_console_io 18
 #define __HYPERVISOR_grant_table_op 20
@@ -23,6 +25,13 @@ typedef uint16_t domid_t;
 #define __HYPERVISOR_event_channel_op 32
 /* One more than the largest number of the ABI (arch_7). */
 #define HYPERCALLS_MAX 56
+
+/* One call of a list (multicall). */
+struct multicall_entry {
+    uint64_t op;
+    uint64_t result;
+    uint64_t args[6];
+};
 
 struct xen_domain_handle {
     uint8_t handle[16];

@@ -24,6 +24,8 @@ int refuse(int rc, const char *check, uint64_t a, uint64_t b)
 
 void refuse_op(uint64_t op) { this_pcpu()->refusal.op = op; }
 
+void refusal_forget(void) { this_pcpu()->refusal.check = NULL; }
+
 void refusal_record(struct vcpu *v, uint64_t hypercall, uint64_t op, int rc)
 {
     struct hv *hv = v->domain->hv;

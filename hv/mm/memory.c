@@ -42,6 +42,7 @@ void memory_counts(struct domain *d, struct memory_counts *out)
     spin_lock(&d->p2m.lock);
     out->tables = d->p2m.table_pages;
     out->tables_max = d->p2m.tables_max;
+    out->end_gfn = d->p2m.max_gfn;
     spin_unlock(&d->p2m.lock);
 }
 

@@ -24,6 +24,7 @@ struct memory_counts {
     uint64_t claim;  /* free frames that are promised to it */
     uint64_t tables; /* frames of page tables */
     uint64_t tables_max;
+    uint64_t end_gfn; /* after the highest page that was ever mapped */
 };
 
 /* Any snapshot of them. Context: any, d is referenced. Locks: d->lock. */

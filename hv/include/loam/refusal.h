@@ -45,6 +45,9 @@ int refuse(int rc, const char *check, uint64_t a, uint64_t b);
 /* The refused operation, of a hypercall whose argument 0 does not say it. */
 void refuse_op(uint64_t op);
 
+/* What was noted on this CPU did not matter in the end: the call found another way. */
+void refusal_forget(void);
+
 /* v's hypercall ends with rc < 0: its reason goes into the ring. Context: v is current. */
 void refusal_record(struct vcpu *v, uint64_t hypercall, uint64_t op, int rc);
 
