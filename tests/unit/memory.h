@@ -16,7 +16,7 @@
 
 #define RAM_GFN (DOM_RAM >> PAGE_SHIFT)
 #define RAM_PAGES (UINT64_C(1) << DOM_RAM_ORDER)
-#define HOLE UINT64_C(0x80000)    /* a gfn where nothing is mapped */
+#define HOLE UINT64_C(0x80000) /* a gfn where nothing is mapped */
 #define NOWHERE UINT64_C(0x7000000000)
 /* Where arguments and lists are in the RAM of who calls. */
 #define ARG (DOM_RAM + 0x100)
@@ -31,8 +31,9 @@ struct pair {
 
 static inline struct domain *pair_create(struct world *w, const char *name, bool control)
 {
-    struct domain_config c = { .vcpus_max = 1, .nr_spis = DOM_SPIS, .weight = 256,
-                               .enhanced = true, .control = control };
+    struct domain_config c = {
+        .vcpus_max = 1, .nr_spis = DOM_SPIS, .weight = 256, .enhanced = true, .control = control
+    };
     static const struct cpumask cpus[] = { { { 2, 0 } }, { { 1, 0 } } };
 
     snprintf(c.name, sizeof(c.name), "%s", name);
@@ -119,9 +120,13 @@ static inline domid_t id_of(const struct domain *d) { return d->id; }
 static inline int32_t map_batch(struct pair *p, struct domain *d, uint16_t space, domid_t foreign,
                                 uint64_t idx, uint64_t g)
 {
-    struct xen_add_to_physmap_batch a = { .domid = DOMID_SELF, .space = space, .size = 1,
-                                          .u.foreign_domid = foreign, .idxs = LIST,
-                                          .gpfns = LIST2, .errs = LIST3 };
+    struct xen_add_to_physmap_batch a = { .domid = DOMID_SELF,
+                                          .space = space,
+                                          .size = 1,
+                                          .u.foreign_domid = foreign,
+                                          .idxs = LIST,
+                                          .gpfns = LIST2,
+                                          .errs = LIST3 };
     int32_t err = 77;
 
     put(p, d, LIST, &idx, sizeof(idx));

@@ -184,7 +184,8 @@ TEST(what_is_mapped_is_not_covered)
 TEST(bad_reservations_change_nothing)
 {
     struct pair p = pair_begin();
-    struct xen_memory_reservation good = { .extent_start = LIST, .nr_extents = 1,
+    struct xen_memory_reservation good = { .extent_start = LIST,
+                                           .nr_extents = 1,
                                            .domid = DOMID_SELF };
     struct xen_memory_reservation r = good;
     uint64_t avail = p.w->hv->frames.avail;
@@ -224,9 +225,11 @@ TEST(flags_that_cannot_be_met_get_nothing)
     struct pair p = pair_begin();
     static const uint32_t none[] = { XENMEMF_populate_on_demand, 30,
                                      XENMEMF_exact_node_request | 2u << 8 };
-    static const uint32_t all[] = { 31, 40, 64, 255, 1u << 8, XENMEMF_exact_node_request | 1u << 8,
-                                    XENMEMF_vnode, 5u << 8 };
-    struct xen_memory_reservation r = { .extent_start = LIST, .nr_extents = 1,
+    static const uint32_t all[] = {
+        31, 40, 64, 255, 1u << 8, XENMEMF_exact_node_request | 1u << 8, XENMEMF_vnode, 5u << 8
+    };
+    struct xen_memory_reservation r = { .extent_start = LIST,
+                                        .nr_extents = 1,
                                         .domid = DOMID_SELF };
 
     for (uint32_t i = 0; i < ARRAY_SIZE(none); i++) {
@@ -407,8 +410,12 @@ TEST(page_tables_have_a_limit)
 /* A direct-mapped domain with `pages` frames. */
 static struct domain *direct_create(struct pair *p, uint64_t pages, mfn_t *m)
 {
-    struct domain_config c = { .vcpus_max = 1, .nr_spis = DOM_SPIS, .weight = 256,
-                               .name = "direct", .enhanced = true, .direct_map = true };
+    struct domain_config c = { .vcpus_max = 1,
+                               .nr_spis = DOM_SPIS,
+                               .weight = 256,
+                               .name = "direct",
+                               .enhanced = true,
+                               .direct_map = true };
     struct domain *d;
 
     CHECK_EQ(domain_create(p->w->hv, &c, &d), 0);
