@@ -233,7 +233,7 @@ void domain_shutdown(struct domain *d, enum domain_shutdown_reason reason)
     bool first = d->state == DOMAIN_RUNNING;
     if (first) {
         d->state = DOMAIN_SHUTDOWN;
-        d->shutdown_reason = (uint8_t)reason;
+        d->shutdown_reason = d->shutdown_code != 0 ? d->shutdown_code - 1 : (uint8_t)reason;
     }
     spin_unlock(&d->lock);
     if (!first) {
@@ -253,6 +253,7 @@ void domain_resume(struct domain *d)
     spin_lock(&d->lock);
     bool stopped = d->state == DOMAIN_SHUTDOWN;
     if (stopped) {
+        d->shutdown_code = 0;
         d->state = DOMAIN_RUNNING;
     }
     spin_unlock(&d->lock);

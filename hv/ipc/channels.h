@@ -26,6 +26,7 @@
 #include <loam/domain.h>
 #include <loam/guest_copy.h>
 #include <loam/hv.h>
+#include <loam/hypercall.h>
 #include <loam/lock.h>
 #include <loam/timer.h>
 #include <loam/types.h>
@@ -73,6 +74,12 @@ struct evtchn_fifo {
 
 #define POLL_ANY UINT32_MAX /* several ports: any event is looked at */
 
+/* Where a guest reads its vCPU's runstate: a page, or the end of one and the begin of another. */
+struct runstate_area {
+    struct guest_shared part[2];
+    size_t split; /* bytes of it that are in part[0] */
+};
+
 /* Of one vCPU; all of it [lock]. */
 struct evtchn_vcpu {
     struct guest_shared info;    /* its struct vcpu_info, none: it has no place yet */
@@ -81,12 +88,14 @@ struct evtchn_vcpu {
     uint32_t tail[EVTCHN_FIFO_MAX_QUEUES]; /* FIFO: port that was put in last, 0: none */
     uint32_t virq[NR_VIRQS];     /* port that it is bound to, 0: none */
     uint32_t poll;               /* port that it waits for in SCHEDOP_poll, if in pollers */
+    struct runstate_area runstate; /* constant while the scheduler's hook is set */
     struct timer poll_timer;     /* ends that wait */
     struct vcpu *vcpu;           /* for the timer; set when it polls first */
 };
 
 struct evtchn {
     struct spinlock lock; /* LOCK_RANK_EVTCHN */
+    bool runstate_flag;   /* atomic: VMASST_TYPE_runstate_update_flag */
     bool closing;         /* [lock] d is dying: no channel is made any more */
     uint32_t port_max;    /* the largest port it may have, constant */
     uint32_t close_next;  /* [lock] evtchn_reset(): ports below are closed */
@@ -136,7 +145,7 @@ bool channel_is_pending(const struct evtchn *e, const struct channel *c, evtchn_
 /* The port gets a new use: no event from before is left, no mask. */
 void channel_clear(struct evtchn *e, struct channel *c, evtchn_port_t port);
 
-/* --- evtchn_fifo.c: the same under the FIFO ABI ------------------------------------------ */
+/* --- evtchn_fifo.c: the same under the FIFO ABI --- */
 
 bool fifo_raise(struct evtchn *e, struct channel *c, evtchn_port_t port, bool *fresh);
 bool fifo_unmask(struct evtchn *e, struct channel *c, evtchn_port_t port);
@@ -145,7 +154,7 @@ void fifo_clear(struct evtchn *e, struct channel *c, evtchn_port_t port);
 /* Gives the guest's pages back and goes back to the 2-level ABI. */
 void fifo_end(struct domain *d);
 
-/* --- Others ---------------------------------------------------------------------------------- */
+/* --- Others --- */
 
 static inline bool virq_is_global(uint32_t virq)
 {
@@ -166,6 +175,15 @@ static inline int guest_share_gfn(struct domain *d, uint64_t gfn_nr, size_t offs
 void evtchn_forget_handler(struct domain *d);
 /* The end of a wait in SCHEDOP_poll (evtchn_poll.c). */
 void evtchn_poll_due(struct timer *t, struct pcpu *p);
+/* No vCPU's runstate is told any more (runstate.c). */
+void runstate_end(struct domain *d);
+/* The vCPU that argument 1 of a vcpu_op names, 32 bits of it; NULL: none. */
+static inline struct vcpu *vcpu_named(const struct hc *hc)
+{
+    uint32_t id = (uint32_t)hc->arg[1];
+
+    return id < hc->d->config.vcpus_max ? hc->d->vcpus[id] : NULL;
+}
 /* Writes the time of day into d's shared_info (wallclock.c). */
 void wallclock_tell(struct domain *d);
 

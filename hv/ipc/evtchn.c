@@ -41,7 +41,7 @@ static bool has_vcpu(const struct domain *d, uint32_t vcpu)
     return vcpu < d->config.vcpus_max && d->vcpus[vcpu] != NULL;
 }
 
-/* --- Two domains --------------------------------------------------------------------------- */
+/* --- Two domains --- */
 
 /* a and b may be the same, or b NULL. */
 static void lock_two(struct domain *a, struct domain *b)
@@ -107,7 +107,7 @@ static int target_domain(const struct hc *hc, domid_t id, struct domain **out)
     return rc;
 }
 
-/* --- Ports ----------------------------------------------------------------------------------- */
+/* --- Ports --- */
 
 static uint32_t port_limit(const struct evtchn *e)
 {
@@ -209,7 +209,7 @@ static struct channel *channel_open(struct evtchn *e, evtchn_port_t port, uint64
     return c;
 }
 
-/* --- Making channels --------------------------------------------------------------------------- */
+/* --- Making channels --- */
 
 int evtchn_offer(struct domain *d, domid_t remote, evtchn_port_t *port)
 {
@@ -333,7 +333,7 @@ int evtchn_op_bind_ipi(struct hc *hc, void *arg)
     return rc;
 }
 
-/* --- Ending them ---------------------------------------------------------------------------------- */
+/* --- Ending them --- */
 
 /*
  * What the other end is afterwards: it waits for d again, or, if d is dying, for nobody: its
@@ -471,7 +471,7 @@ int evtchn_op_reset(struct hc *hc, void *arg)
     return rc == -XEN_EAGAIN ? hc_again(hc) : rc;
 }
 
-/* --- Using them -------------------------------------------------------------------------------------- */
+/* --- Using them --- */
 
 /* The channel at the other end of d's `port`, which has just been read as `peer`, has an event. */
 static void send_remote(struct domain *d, evtchn_port_t port, uint64_t peer)
@@ -629,7 +629,7 @@ int evtchn_op_status(struct hc *hc, void *arg)
     return rc;
 }
 
-/* --- The service ---------------------------------------------------------------------------------------- */
+/* --- The service --- */
 
 static size_t evtchn_size(const struct domain *d)
 {
@@ -682,6 +682,7 @@ int evtchn_close(struct domain *d)
     }
     evtchn_forget_handler(d);
     spin_lock(&e->lock);
+    runstate_end(d);
     for (uint32_t i = 0; i < e->nr_vcpus; i++) {
         guest_unshare(d, &e->vcpu[i].info);
         timer_stop(&e->vcpu[i].poll_timer);

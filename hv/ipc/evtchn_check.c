@@ -71,7 +71,8 @@ static const char *check_bucket(struct domain *d, const struct channel_group *g,
             return wrong;
         }
         if (c[i].vcpu >= d->config.vcpus_max || c[i].last_vcpu >= d->config.vcpus_max ||
-            c[i].priority > EVTCHN_FIFO_PRIORITY_MIN || c[i].last_queue > EVTCHN_FIFO_PRIORITY_MIN) {
+            c[i].priority > EVTCHN_FIFO_PRIORITY_MIN ||
+            c[i].last_queue > EVTCHN_FIFO_PRIORITY_MIN) {
             return "a channel is for a vCPU or a queue that does not exist";
         }
     }

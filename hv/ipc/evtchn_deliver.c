@@ -34,12 +34,13 @@ bool upcall_mark(struct evtchn_vcpu *ev)
         return false;
     }
     /* The flag is a byte, the first of a word: not every CPU has atomic accesses to bytes. */
-    uint32_t *flag = guest_shared_half(&ev->info, offsetof(struct vcpu_info, evtchn_upcall_pending));
+    size_t at = offsetof(struct vcpu_info, evtchn_upcall_pending);
+    uint32_t *flag = guest_shared_half(&ev->info, at);
 
     return (atomic_fetch_or(flag, 1u) & 0xff) == 0;
 }
 
-/* An unmasked port has an event: its vCPU is to look at the word it is in. True: it did not know. */
+/* An unmasked port has an event: its vCPU is to look at that word. True: it did not know. */
 static bool select_word(struct evtchn_vcpu *ev, evtchn_port_t port)
 {
     if (unlikely(!guest_is_shared(&ev->info))) {
@@ -69,7 +70,7 @@ static bool two_level_unmask(struct evtchn *e, struct channel *c, evtchn_port_t 
            select_word(&e->vcpu[c->vcpu], port);
 }
 
-/* --- Pollers ---------------------------------------------------------------------------- */
+/* --- Pollers --- */
 
 static __noinline void wake_pollers(struct domain *d, evtchn_port_t port)
 {
@@ -88,7 +89,7 @@ static __noinline void wake_pollers(struct domain *d, evtchn_port_t port)
     }
 }
 
-/* --- Both ABIs ------------------------------------------------------------------------------ */
+/* --- Both ABIs --- */
 
 struct vcpu *channel_raise(struct domain *d, struct channel *c, evtchn_port_t port)
 {
@@ -128,7 +129,7 @@ void channel_clear(struct evtchn *e, struct channel *c, evtchn_port_t port)
     }
 }
 
-/* --- Virtual interrupts ----------------------------------------------------------------------- */
+/* --- Virtual interrupts --- */
 
 static void virq_raise(struct domain *d, uint32_t vcpu, uint32_t virq)
 {

@@ -177,7 +177,7 @@ void fifo_end(struct domain *d)
     mem_free(d->hv, f, sizeof(*f));
 }
 
-/* --- Operations -------------------------------------------------------------------------- */
+/* --- Operations --- */
 
 /* Events that were sent before the guest had a word for them. [e->lock] */
 static struct vcpu *raise_waiting(struct domain *d, evtchn_port_t port)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * vcpu_op: what a vCPU tells the hypervisor about itself (Xen public header vcpu.h).
- * Its vcpu_info is where events are marked for it (evtchn_deliver.c). As on arm, it is
- * switched on and off by the firmware's calls and has timers of its own, so the rows
- * for those do not exist.
+ * Its vcpu_info is where events are marked for it (evtchn_deliver.c); how long it ran is
+ * runstate.c. As on arm, it is switched on and off by the firmware's calls and has timers
+ * of its own, so the rows for those do not exist.
  *
  * Locks: evtchn.
  */
@@ -16,14 +16,6 @@
 #include <xen/vcpu.h>
 
 #include "channels.h"
-
-/* The vCPU that argument 1 names, 32 bits of it; NULL: none. */
-static struct vcpu *vcpu_named(const struct hc *hc)
-{
-    uint32_t id = (uint32_t)hc->arg[1];
-
-    return id < hc->d->config.vcpus_max ? hc->d->vcpus[id] : NULL;
-}
 
 int vcpu_op_is_up(struct hc *hc, void *arg)
 {

@@ -202,7 +202,7 @@ static inline int64_t set_priority(struct vcpu *v, evtchn_port_t port, uint32_t 
     return CALL(v, set_priority, &a);
 }
 
-/* --- What the guest sees ------------------------------------------------------------- */
+/* --- What the guest sees --- */
 
 /* The hypervisor's own view of guest memory: the bytes at a. */
 static inline void *guest_bytes(struct domain *d, uint64_t a)
@@ -261,7 +261,7 @@ static inline uint64_t take(struct vcpu *v)
     return got;
 }
 
-/* --- A guest of the FIFO ABI ------------------------------------------------------------ */
+/* --- A guest of the FIFO ABI --- */
 
 static inline event_word_t *event_word_at(struct domain *d, evtchn_port_t port)
 {

@@ -449,7 +449,7 @@ TEST(a_domain_without_xen_interfaces_has_no_events)
     world_destroy(w);
 }
 
-/* --- SCHEDOP_poll ----------------------------------------------------------------------- */
+/* --- SCHEDOP_poll --- */
 
 static int64_t poll(struct vcpu *v, evtchn_port_t *ports, uint32_t nr, ns_t timeout)
 {
@@ -510,7 +510,7 @@ TEST(poll_ends_in_time)
     events_end(&p.f);
 }
 
-/* --- Time of day -------------------------------------------------------------------------- */
+/* --- Time of day --- */
 
 static uint64_t wallclock(const struct domain *d)
 {
@@ -541,7 +541,7 @@ TEST(everybody_is_told_the_time_of_day)
     events_end(&f);
 }
 
-/* --- Memory ---------------------------------------------------------------------------------- */
+/* --- Memory --- */
 
 TEST_ALLOC(an_allocation_that_fails_leaves_nothing)
 {

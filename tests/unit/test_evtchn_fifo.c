@@ -291,7 +291,7 @@ TEST(masked_words_end_a_poll_too)
     events_end(&t.f);
 }
 
-/* --- Guests that scribble ------------------------------------------------------------------ */
+/* --- Guests that scribble --- */
 
 TEST(words_full_of_nonsense_hurt_their_guest_only)
 {
