@@ -8,6 +8,7 @@
 #include <xen/errno.h>
 
 #include <loam/bits.h>
+#include <loam/gnttab.h>
 #include <loam/string.h>
 
 #include "private.h"
@@ -98,6 +99,28 @@ static int read_enhanced(struct plan_domain *pd, const char *name)
     return rc;
 }
 
+static int read_grant_frames(struct plan_domain *pd, const char *name)
+{
+    return read_u32(pd, name, 1, GNTTAB_FRAMES_MAX, &pd->config.grant_frames_max);
+}
+
+static int read_grant_version(struct plan_domain *pd, const char *name)
+{
+    uint32_t version = 0;
+    int rc = read_u32(pd, name, 1, 2, &version);
+    pd->config.grant_version_max = (uint8_t)version;
+    return rc;
+}
+
+static int read_maptrack_frames(struct plan_domain *pd, const char *name)
+{
+    int rc = read_u32(pd, name, 0, GNTTAB_MAPTRACK_MAX, &pd->config.maptrack_frames_max);
+    if (rc == 0 && pd->config.maptrack_frames_max == 0) {
+        pd->config.maptrack_frames_max = GNTTAB_MAPTRACK_NONE;
+    }
+    return rc;
+}
+
 static int read_mmu_type(struct plan_domain *pd, const char *name)
 {
     pd->config.mmu_type = fdt_string(&pd->hv->plan->host, pd->node, name);
@@ -172,6 +195,9 @@ static const struct prop_reader {
     { "loam,pci", NULL }, /* plan_pci_read() */
     { "loam,restart", read_restart },
     { "loam,weight", read_weight },
+    { "max_grant_frames", read_grant_frames },
+    { "max_grant_version", read_grant_version },
+    { "max_maptrack_frames", read_maptrack_frames },
     { "memory", read_memory },
     { "mmu-type", read_mmu_type },
     { "name", NULL },

@@ -3,6 +3,8 @@
  * boot/plan*.c and claims.c: what a domain node may say, every refusal with
  * its message, and that one bad node leaves the others alone.
  */
+#include <loam/gnttab.h>
+
 #include "board.h"
 
 /* One property of another kind or value than a good domain has, and what is said. */
@@ -72,6 +74,9 @@ TEST_ALLOC(every_property)
     fdt_write_prop_u32(&b.w, "nr_spis", 40);
     fdt_write_prop_empty(&b.w, "xen,enhanced");
     fdt_write_prop_u32(&b.w, "sve", 256);
+    fdt_write_prop_u32(&b.w, "max_grant_version", 2);
+    fdt_write_prop_u32(&b.w, "max_grant_frames", 32);
+    fdt_write_prop_u32(&b.w, "max_maptrack_frames", 0);
     fdt_write_prop_u32(&b.w, "domain-cpupool", 0x77);
     fdt_write_prop_string(&b.w, "passthrough", "disabled");
     fdt_write_prop_u32(&b.w, "loam,weight", 512);
@@ -88,6 +93,9 @@ TEST_ALLOC(every_property)
             CHECK(pd->vuart && pd->config.enhanced);
             CHECK_EQ(pd->config.nr_spis, 40);
             CHECK_EQ(pd->config.sve_bits, 256);
+            CHECK_EQ(pd->config.grant_version_max, 2);
+            CHECK_EQ(pd->config.grant_frames_max, 32);
+            CHECK_EQ(pd->config.maptrack_frames_max, GNTTAB_MAPTRACK_NONE);
             CHECK_EQ(pd->config.weight, 512);
             CHECK_EQ(pd->restart, RESTART_ON_CRASH);
             CHECK_STR(pd->pool->name, "fast");
@@ -115,6 +123,10 @@ TEST(a_bad_property_costs_its_domain)
         { "cpus", U32, 129, NULL, "cpus: 129 is not between 1 and 128" },
         { "cpus", U64, 1, NULL, "cpus: must be one cell" },
         { "nr_spis", U32, 989, NULL, "nr_spis: 989 is not between 0 and 988" },
+        { "max_grant_version", U32, 3, NULL, "max_grant_version: 3 is not between 1 and 2" },
+        { "max_grant_frames", U32, 0, NULL, "max_grant_frames: 0 is not between 1 and 1024" },
+        { "max_maptrack_frames", U32, 65536, NULL,
+          "max_maptrack_frames: 65536 is not between 0 and 65535" },
         { "sve", U32, 100, NULL, "sve: 100 is no multiple of 128 bits" },
         { "sve", U32, 4096, NULL, "sve: 4096 is not between 0 and 2048" },
         { "sve", EMPTY, 0, NULL, "sve: must be one cell" },
