@@ -24,6 +24,7 @@
 #include <arch/vcpu.h>
 #include <loam/domain.h>
 #include <loam/frame.h>
+#include <loam/guest_copy.h>
 #include <loam/irq.h>
 #include <loam/job.h>
 #include <loam/mem.h>
@@ -36,6 +37,7 @@
 #include <xen/xen.h>
 
 #include "../../hv/arch/fake/fake.h"
+#include "grant_invariants.h"
 #include "world.h"
 
 #define SLOTS 4
@@ -241,6 +243,9 @@ static void check_vcpu(const struct vcpu *v)
 
 static void check_quick(void)
 {
+    const char *wrong = grant_check(st.hv);
+
+    EXPECT(wrong == NULL, "%s", wrong);
     for (uint32_t i = 0; i < st.hv->nr_pcpus; i++) {
         check_cpu(st.hv->pcpus[i]);
     }
@@ -250,7 +255,8 @@ static void check_quick(void)
         if (s->d == NULL) {
             continue;
         }
-        EXPECT(s->d->refs == 1 + s->refs, "a domain has %u references", s->d->refs);
+        EXPECT(s->d->refs == 1 + s->refs + grant_references(st.hv, s->d),
+               "a domain has %u references", s->d->refs);
         for_each_vcpu(s->d, v, i) {
             check_vcpu(v);
         }
@@ -267,7 +273,11 @@ static void check_memory(struct domain *d)
 
     while (!mfn_is_none(d->p2m.root) && d->p2m.table_pages != 0 &&
            p2m_next(d, &g, &m, &type, &pages)) {
-        for (uint64_t i = 0; i < pages && type != P2M_MMIO_DIRECT;) {
+        if (p2m_type_has_ref(type)) {
+            EXPECT(pages == 1 && st.hv->frames.table[m.n - st.hv->frames.base.n].refs != 0,
+                   "gfn %#llx of domain %u holds no reference", (unsigned long long)g.n, d->id);
+        }
+        for (uint64_t i = 0; i < pages && p2m_type_is_ram(type);) {
             struct frame *f = frame_lookup(st.hv, mfn_add(m, i));
 
             EXPECT(f != NULL && f->state == FRAME_GUEST && f->owner == d,
@@ -413,6 +423,8 @@ static int on_firmware(struct vcpu *v, struct vm_exit *x)
     }
 }
 
+#include "grant_actions.h"
+
 static void fill_hypercall(struct vcpu *v)
 {
     uint32_t which = u8();
@@ -423,6 +435,9 @@ static void fill_hypercall(struct vcpu *v)
     reg[0] = (which >> 4) == 1 ? odd_number() : c->rows[u8() % c->nr].op;
     reg[1] = c->number == __HYPERVISOR_console_io ? u8() : guest_addr();
     reg[2] = guest_addr();
+    if (reg[5] == __HYPERVISOR_grant_table_op && u8() >= 16) {
+        fill_grant_op(v);
+    }
 }
 
 static void fill_mmio(struct mmio_access *a)
@@ -521,6 +536,7 @@ static void action_create(struct slot *s)
     uint32_t how = u8();
     struct domain_config c = { .name = "a", .vcpus_max = 1 + (how & 3) % VCPUS, .nr_spis = SPIS,
                                .weight = 1 + u8(), .enhanced = how & 4,
+                               .grant_version_max = how & 32 ? 2 : 1,
                                .pool = how & 8 ? st.null_pool : NULL };
 
     c.name[0] = (char)('a' + (s - st.slot));
@@ -692,6 +708,9 @@ static void action_unmap(struct slot *s)
         enum p2m_type type;
 
         was[i] = p2m_lookup(s->d, gfn_add(g, i), &type, NULL);
+        if (!mfn_is_none(was[i]) && p2m_type_has_ref(type)) {
+            return; /* such a page goes alone */
+        }
         was[i] = type == P2M_MMIO_DIRECT ? MFN_NONE : was[i];
     }
     if (p2m_unmap(s->d, g, pages) != 0) {
@@ -836,6 +855,7 @@ static void action(void)
     case 17:
     case 18:
     case 19: attend(p); break;
+    case 20: action_grant(any_slot()); break;
     default: action_exit(p); break;
     }
     /* What ran in the hypervisor on p ends with the work that it left for p itself. */

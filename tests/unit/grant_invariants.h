@@ -122,16 +122,6 @@ static inline const char *grant_check_pins(struct hv *hv, const struct domain *d
             return "an entry is in use more or less often than it is mapped";
         }
         in_use += ref >= GNTTAB_NR_RESERVED_ENTRIES && reads + writes != 0;
-        if (t->version == 2) {
-            uint8_t marks = (uint8_t)((reads + writes != 0 ? GTF_reading : 0) |
-                                      (writes != 0 ? GTF_writing : 0));
-
-            if (*guest_shared_byte(&t->states.page[ref / GRANT_STATES_PER_FRAME].shared,
-                                   ref % GRANT_STATES_PER_FRAME * 2) != marks &&
-                (reads + writes) != 0) {
-                return "a guest is not told that its entry is in use";
-            }
-        }
     }
     return t->closed || in_use == t->in_use ? NULL : "entries in use are miscounted";
 }

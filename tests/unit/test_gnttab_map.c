@@ -517,7 +517,10 @@ TEST(a_dying_granter_grants_nothing)
         }
         dom_settle(g.w);
     }
+    mfn_t none = MFN_NONE;
     CHECK(closed);
+    CHECK_EQ(gnttab_frame(d, 0, false, true, &none), -XEN_ESRCH);
+    CHECK(mfn_is_none(none));
     CHECK_EQ(g_unmap(&g, 1, a.handle, G_WINDOW), GNTST_okay);
     CHECK_EQ(d->refs, 1);
     domain_put(d);
