@@ -304,6 +304,7 @@ static int teardown_subsystems(struct domain *d)
     for_each_vcpu(d, v, i) {
         vcpu_stop(v);
     }
+    sched_domain_stop(d);
     return subsystems_close(d);
 }
 

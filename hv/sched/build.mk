@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-obj-y += sched.o cpupool.o cpupool_op.o queue.o credit2.o rtds.o null.o
+obj-y += sched.o cpupool.o cpupool_op.o queue.o credit2.o cap.o rtds.o null.o

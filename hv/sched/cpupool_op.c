@@ -318,7 +318,6 @@ static int move_step(struct job *j)
         sched_place_change(v, m->place[i].sv, m->place[i].first);
         m->place[i].sv = NULL;
     }
-    sched_domain_fini(d);
     d->pool = m->to;
     for_each_vcpu(d, v, i) { vcpu_unpause(v, VCPU_PAUSE_MOVING); }
     d->move = NULL;

@@ -21,6 +21,9 @@
  * At most one CPU is kicked per wake-up; a CPU that leaves others waiting kicks
  * one of those that run without a timer (`untimed`), so that all get theirs.
  *
+ * A domain with a cap (cap.c) whose budget is used up has none of its vCPUs in a queue: those that
+ * could run are parked. Its vCPUs always run with the preemption timer.
+ *
  * Lock: pool->lock, held by sched.c around everything here. One
  * queue serves the whole pool. Where that lock becomes too hot (beyond some 16
  * CPUs), the heap in struct credit2_pool is what there would be several of, and
@@ -107,6 +110,9 @@ static __inline_hot void book(const struct credit2_pcpu *cp, struct credit2_vcpu
         ns_t ran = MIN(ns_since(c->booked, now), BURN_MAX);
 
         c->sv.node.key += (ran * c->rate) >> 16;
+        if (unlikely(c->sv.limit != NULL)) { /* it always runs with the timer */
+            c->sv.limit->budget -= (int64_t)ran;
+        }
     }
     c->booked = now;
 }
@@ -253,19 +259,25 @@ static void credit2_wake(struct vcpu *v)
 {
     struct credit2_vcpu *c = credit2_vcpu(v);
 
+    if (unlikely(c->sv.limit != NULL) &&
+        (sched_cap_is_parked(&c->sv) || sched_cap_park(&c->sv, arch_time_now()))) {
+        return;
+    }
     if (!is_queued(c)) {
         place(credit2_pool(c->sv.pool), c);
     }
 }
 
-static void credit2_sleep(struct vcpu *v)
+/* c does not wait any more. */
+static void forget(struct credit2_vcpu *c)
 {
-    struct credit2_vcpu *c = credit2_vcpu(v);
-
     if (is_queued(c)) {
         dequeue(c);
     }
+    sched_cap_unpark(&c->sv);
 }
+
+static void credit2_sleep(struct vcpu *v) { forget(credit2_vcpu(v)); }
 
 static void credit2_released(struct vcpu *v)
 {
@@ -305,6 +317,9 @@ static void choose(struct credit2_pool *pool, struct credit2_pcpu *cp, struct cr
 
     c->booked = now;
     clamp(c, front, LEAD_MAX);
+    if (unlikely(c->sv.limit != NULL)) {
+        sched_set_slice(&cp->sp, now + sched_cap_slice(c->sv.limit));
+    }
     if (next == NOBODY) {
         c->sv.node.key = MIN(c->sv.node.key, front);
         return;
@@ -355,6 +370,29 @@ static bool swap_first(const struct credit2_pool *pool, struct credit2_vcpu *c,
     return true;
 }
 
+/* True when c, which waits, has to wait for its cap and not for a CPU. */
+static bool park_queued(struct credit2_vcpu *c, ns_t now)
+{
+    if (!sched_cap_park(&c->sv, now)) {
+        return false;
+    }
+    dequeue(c);
+    return true;
+}
+
+/*
+ * c, which has a cap, ran; it can run still if `ready`. True when it has to wait for its cap. If it
+ * stops before that, another one of its domain may go on.
+ */
+static bool settle_cap(struct credit2_vcpu *c, bool ready, ns_t now)
+{
+    if (ready) {
+        return sched_cap_park(&c->sv, now);
+    }
+    sched_cap_hand_on(c->sv.limit, now);
+    return false;
+}
+
 /* Others wait: prev goes on if it may and still has more credit, or has run too shortly. */
 static struct credit2_vcpu *pick_contended(struct credit2_pool *pool, struct credit2_pcpu *cp,
                                            struct vcpu *prev, bool keep, ns_t now)
@@ -375,6 +413,9 @@ static struct credit2_vcpu *pick_contended(struct credit2_pool *pool, struct cre
     }
     struct credit2_vcpu *best = find_best(pool, cp, limit);
 
+    while (best != NULL && unlikely(best->sv.limit != NULL) && park_queued(best, now)) {
+        best = find_best(pool, cp, limit);
+    }
     if (best != NULL || !keep) {
         if (!keep || best == NULL || !swap_first(pool, c, best)) {
             exchange(pool, cp, prev, best);
@@ -414,8 +455,11 @@ static __noinline struct vcpu *pick_anew(struct credit2_pool *pool, struct credi
     cp->tickled = false;
     if (prev != NULL) {
         c = credit2_vcpu(prev);
-        keep = ready != NULL && sched_stays(&pool->pool, &c->sv, cp->sp.pcpu);
         book(cp, c, now);
+        if (unlikely(c->sv.limit != NULL) && settle_cap(c, ready != NULL, now)) {
+            ready = NULL;
+        }
+        keep = ready != NULL && sched_stays(&pool->pool, &c->sv, cp->sp.pcpu);
     }
     if (cp->sp.slice_at == 0) {
         cp->sp.slice_at = NS_NEVER;
@@ -519,18 +563,15 @@ static int credit2_vcpu_init(struct sched_vcpu *sv, struct pcpu **first)
     struct cpumask mask = sv->affinity;
 
     heap_node_init(&sv->node);
+    list_node_init(&sv->parked);
+    sv->limit = sched_cap_of(sv->vcpu->domain, sv->pool);
     set_rate(c, weight != 0 ? weight : SCHED_WEIGHT_DEFAULT);
     set_mask(pool, c, &mask);
     *first = pool->pool.hv->pcpus[cpumask_first(&mask)];
     return 0;
 }
 
-static void credit2_vcpu_fini(struct sched_vcpu *sv)
-{
-    if (is_queued(from_sv(sv))) {
-        dequeue(from_sv(sv));
-    }
-}
+static void credit2_vcpu_fini(struct sched_vcpu *sv) { forget(from_sv(sv)); }
 
 static int credit2_set_affinity(struct sched_vcpu *sv, const struct cpumask *mask)
 {
@@ -560,6 +601,7 @@ static int credit2_set_affinity(struct sched_vcpu *sv, const struct cpumask *mas
 static void credit2_get_domain(struct domain *d, struct sched_params *out)
 {
     out->weight = d->config.weight;
+    out->cap = sched_cap(d);
 }
 
 static int credit2_set_domain(struct domain *d, const struct sched_params *in)
@@ -568,6 +610,10 @@ static int credit2_set_domain(struct domain *d, const struct sched_params *in)
 
     if (in->weight == 0 || in->weight > SCHED_WEIGHT_MAX) {
         return refuse(-XEN_EINVAL, "the weight is not in 1..65535", in->weight, 0);
+    }
+    int rc = sched_cap_set(d, in->cap);
+    if (rc != 0) {
+        return rc;
     }
     d->config.weight = in->weight;
     for_each_vcpu(d, v, i)
@@ -596,6 +642,7 @@ const struct sched_ops credit2_ops = {
     .released = credit2_released,
     .pick = credit2_pick,
     .set_affinity = credit2_set_affinity,
+    .domain_stop = sched_cap_stop,
     .get_domain = credit2_get_domain,
     .set_domain = credit2_set_domain,
     .ratelimit = credit2_ratelimit,

@@ -65,11 +65,27 @@ struct sched_vcpu {
     struct cpumask
         affinity; /* [pool->lock] CPUs of the pool that may run it; empty: the pool's is */
     struct cpumask preferred; /* [pool->lock] a true part of affinity, empty: all are alike */
+    struct sched_domain *limit; /* [pool->lock] of its domain, NULL: no cap */
+    struct list_node parked; /* [pool->lock] in limit->parked */
     bool yields; /* goes behind one other vCPU at the next pick. Its CPU's own, no lock */
     struct cpupool *pool;
     struct sched_affinity set; /* [pool->lock] as it was asked for */
     uint32_t generation; /* [pool->lock] of pool->cpus that affinity was made from */
     struct list_node link; /* [pool->lock] in pool->vcpus */
+};
+
+/*
+ * What a domain may use at most: credit2's cap (cap.c). Made when a cap is set for the first time,
+ * kept as long as the domain lives.
+ */
+struct sched_domain {
+    struct cpupool *pool; /* [its lock] where the cap holds, NULL: nowhere */
+    uint32_t cap; /* [pool->lock] percent of one CPU */
+    int64_t budget; /* [pool->lock] ns left until `refill_at`; negative: debt */
+    ns_t refill_at;
+    ns_t timer_at; /* NS_NEVER: not set */
+    struct timer timer; /* set while somebody is parked */
+    struct list parked; /* [pool->lock] struct sched_vcpu.parked: could run, if the cap let them */
 };
 
 /* A scheduler. All functions are called with pool->lock held and take no lock but a timer's. */
@@ -121,8 +137,8 @@ struct sched_ops {
     int (*set_domain)(struct domain *d, const struct sched_params *in);
     void (*get_vcpu)(struct sched_vcpu *sv, struct sched_params *out);
     int (*set_vcpu)(struct sched_vcpu *sv, const struct sched_params *in);
-    /* d has no vCPU in the pool any more: gives d->sched back. */
-    void (*domain_fini)(struct domain *d);
+    /* d is dying, or leaves the pool: d->sched holds no longer. */
+    void (*domain_stop)(struct domain *d);
     /* Where the pool's rate limit is. NULL: there is none. */
     ns_t *(*ratelimit)(struct cpupool *pool);
 };
@@ -309,5 +325,27 @@ void sched_use_idle(struct cpupool *pool, struct sched_vcpu *sv, const struct cp
 void sched_spread(struct cpupool *pool, const struct heap *heap);
 /* p idles from now on: a CPU that runs a vCPU which would rather be on p shall let it go. */
 void sched_pull(struct cpupool *pool, const struct pcpu *p);
+
+/* --- cap.c: the most CPU time that a domain may have -------------------- */
+
+/* Changes the cap of d in its pool; 0: none. Errors: -XEN_ENOMEM. Locks: pool->lock is held. */
+int __must_check sched_cap_set(struct domain *d, uint32_t cap);
+uint32_t sched_cap(const struct domain *d);
+/* d has no cap any more, and no timer. */
+void sched_cap_stop(struct domain *d);
+/* The limit that a vCPU of d has in the pool, NULL: none. */
+struct sched_domain *sched_cap_of(const struct domain *d, const struct cpupool *pool);
+/* True when sv->limit, which is not NULL, lets nobody run now; sv is parked until it does. */
+bool sched_cap_park(struct sched_vcpu *sv, ns_t now);
+/* sv does not wait any more. */
+static inline void sched_cap_unpark(struct sched_vcpu *sv) { list_remove(&sv->parked); }
+static inline bool sched_cap_is_parked(const struct sched_vcpu *sv)
+{
+    return list_node_is_linked(&sv->parked);
+}
+/* Somebody stopped running before the budget was used up: one of the others may. */
+void sched_cap_hand_on(struct sched_domain *limit, ns_t now);
+/* How long one may run before it is asked. */
+ns_t sched_cap_slice(const struct sched_domain *limit);
 
 #endif

@@ -218,14 +218,22 @@ void sched_vcpu_fini(struct vcpu *v)
     v->sched = NULL;
 }
 
-void sched_domain_fini(struct domain *d)
+void sched_domain_stop(struct domain *d)
 {
     struct cpupool *pool = d->pool;
 
-    if (pool->ops->domain_fini != NULL) {
+    if (pool->ops->domain_stop != NULL) {
         spin_lock(&pool->lock);
-        pool->ops->domain_fini(d);
+        pool->ops->domain_stop(d);
         spin_unlock(&pool->lock);
+    }
+}
+
+void sched_domain_fini(struct domain *d)
+{
+    if (d->sched != NULL) {
+        mem_free(d->hv, d->sched, sizeof(*d->sched));
+        d->sched = NULL;
     }
 }
 
@@ -332,9 +340,11 @@ int sched_set_params(struct domain *d, enum sched_id id, const struct sched_para
 {
     spin_lock(&d->lock);
     struct cpupool *pool = d->pool;
-    int rc = d->move != NULL ? refuse(-XEN_EBUSY, "the domain moves to another pool", d->id, 0)
-                             : check_scheduler(pool, id, pool->ops->set_domain != NULL);
+    int rc = check_scheduler(pool, id, pool->ops->set_domain != NULL);
 
+    if (rc == 0 && (d->move != NULL || d->state == DOMAIN_DYING)) {
+        rc = refuse(-XEN_EBUSY, "the domain moves to another pool, or is dying", d->id, d->state);
+    }
     if (rc == 0) {
         spin_lock(&pool->lock);
         rc = pool->ops->set_domain(d, in);

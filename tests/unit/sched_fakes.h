@@ -107,6 +107,7 @@ static inline void fake_domain_destroy(struct domain *d)
 {
     struct vcpu *v;
 
+    sched_domain_stop(d);
     for_each_vcpu(d, v, i)
     {
         sched_vcpu_fini(v);

@@ -64,6 +64,7 @@ struct sim {
     ns_t wasted_max;
     bool chaos; /* pauses and affinities change at random */
     bool admin; /* pools change at random */
+    bool caps; /* caps change at random */
     bool idles; /* CPUs may idle beside vCPUs that could run: rtds without extra time */
     int (*again)(struct sim *s); /* the pool operation that is under way, NULL: none */
     uint32_t op_pool, op_cpu; /* its arguments */
@@ -353,7 +354,12 @@ static inline void sim_chaos(struct sim *s)
         return;
     }
     struct cpumask m = { { 1 + sim_random(s, (1u << s->nr_cpus) - 1), 0 } };
-    if (sim_random(s, 3) == 0) {
+    if (sim_random(s, 4) == 0 && s->caps) {
+        struct sched_params p = { .weight = 256, .cap = (uint32_t)sim_random(s, 3) * 40 };
+        int rc = sched_set_params(sv->v->domain, SCHED_CREDIT2, &p);
+
+        SIM_CHECK(s, rc == 0 || rc == -XEN_EBUSY || rc == -XEN_EINVAL);
+    } else if (sim_random(s, 3) == 0) {
         int rc = sched_set_soft_affinity(sv->v, &m);
 
         SIM_CHECK(s, rc == 0 || rc == -XEN_EBUSY);

@@ -354,3 +354,88 @@ TEST(the_rate_limit_is_how_long_one_runs_at_least)
     SIM_CHECK(s, sleeper->longest < 100 * NS_PER_US);
     sim_destroy(s);
 }
+
+static void set_cap(struct sim *s, uint32_t domain, uint32_t cap)
+{
+    CHECK_EQ(sched_set_params(s->domain[domain], SCHED_CREDIT2,
+                              &(struct sched_params){ .weight = 256, .cap = cap }),
+             0);
+}
+
+/* Parts in a million of `duration` that the domain runs from now on. */
+static uint64_t share_of(struct sim *s, uint32_t domain, ns_t duration)
+{
+    ns_t before = sim_domain_ran(s, domain);
+
+    sim_run(s, duration);
+    return (sim_domain_ran(s, domain) - before) * 1000000 / duration;
+}
+
+/* A domain gets no more than its cap, alone or not, with one vCPU or several; the rest is others'. */
+TEST(a_cap_is_kept)
+{
+    struct sim *s = sim_create(2, SCHED_CREDIT2, 0xd0);
+    struct sched_params p;
+
+    s->idles = true;
+    sim_domain(s, 256);
+    sim_domain(s, 256);
+    for (uint32_t i = 0; i < 4; i++) {
+        sim_add(s, (struct sim_guest){ .domain = 0 });
+    }
+    sim_run(s, 10 * NS_PER_MS);
+    set_cap(s, 0, 30);
+    CHECK_EQ(sched_get_params(s->domain[0], SCHED_CREDIT2, &p), 0);
+    CHECK(p.cap == 30 && p.weight == 256);
+    sim_run(s, 50 * NS_PER_MS);
+    uint64_t alone = share_of(s, 0, 3 * NS_PER_S);
+    set_cap(s, 0, 150);
+    sim_run(s, 50 * NS_PER_MS);
+    uint64_t more = share_of(s, 0, 3 * NS_PER_S);
+    for (uint32_t i = 0; i < 2; i++) {
+        sim_add(s, (struct sim_guest){ .domain = 1 });
+    }
+    set_cap(s, 0, 10);
+    sim_run(s, 50 * NS_PER_MS);
+    uint64_t beside = share_of(s, 0, 3 * NS_PER_S);
+    printf("# caps of 30, 150 and 10 %%: %llu, %llu, %llu ppm\n", (unsigned long long)alone,
+           (unsigned long long)more, (unsigned long long)beside);
+    CHECK(alone > 290000 && alone < 305000);
+    CHECK(more > 1450000 && more < 1510000);
+    CHECK(beside > 95000 && beside < 105000);
+    for (uint32_t i = 0; i < 4; i++) {
+        SIM_CHECK(s, s->vcpu[i].longest < 900 * NS_PER_MS);
+    }
+    ns_t others = s->vcpu[4].ran;
+    sim_run(s, NS_PER_S);
+    SIM_CHECK(s, s->vcpu[4].ran - others > 930 * NS_PER_MS);
+    /* Without it all is as before: three quarters of two CPUs are a domain's of four of six. */
+    set_cap(s, 0, 0);
+    sim_run(s, 50 * NS_PER_MS);
+    s->idles = false;
+    uint64_t none = share_of(s, 0, 3 * NS_PER_S);
+    CHECK(none > 1300000 && none < 1370000);
+    SIM_CHECK(s, s->wasted_max < 100 * NS_PER_US);
+    sim_destroy(s);
+}
+
+/* vCPUs that sleep share what there is, and budget that one leaves another one gets. */
+TEST(a_cap_among_sleepers)
+{
+    struct sim *s = sim_create(1, SCHED_CREDIT2, 0xd8);
+
+    s->idles = true;
+    sim_domain(s, 256);
+    for (uint32_t i = 0; i < 8; i++) {
+        sim_add(s, (struct sim_guest){ 0, 2 * NS_PER_MS + i * 1000, 3 * NS_PER_MS, anywhere });
+    }
+    set_cap(s, 0, 40);
+    sim_run(s, 50 * NS_PER_MS);
+    uint64_t share = share_of(s, 0, 2 * NS_PER_S);
+    printf("# a cap of 40 %%: %llu ppm\n", (unsigned long long)share);
+    CHECK(share > 390000 && share < 405000);
+    for (uint32_t i = 0; i < 8; i++) {
+        SIM_CHECK(s, s->vcpu[i].runs > 20);
+    }
+    sim_destroy(s);
+}

@@ -132,7 +132,7 @@ int __must_check cpupool_add_cpu(struct hv *hv, uint32_t id, uint32_t cpu);
 int __must_check cpupool_remove_cpu(struct hv *hv, uint32_t id, uint32_t cpu);
 /*
  * d moves to another pool; its vCPUs do not run meanwhile. The scheduler's parameters are the new
- * one's defaults, but weight; affinities stay as they were set. Context: d's own vCPU, too.
+ * one's defaults, without a cap, but for the weight; affinities stay as they were set. Context: d's own vCPU, too.
  * Errors: -XEN_ENOENT, -XEN_EINVAL d is dying, -XEN_ENODEV the pool has no CPU, -XEN_ENOSPC (null) too
  * few CPUs without a vCPU, -XEN_EBUSY another move of d is under way, -XEN_ENOMEM, -XEN_EAGAIN.
  */
@@ -171,7 +171,11 @@ int __must_check cpupool_set_ratelimit(struct hv *hv, uint32_t pool, enum sched_
  */
 int __must_check sched_vcpu_init(struct vcpu *v);
 void sched_vcpu_fini(struct vcpu *v);
-/* After the last vCPU of d: its scheduler forgets d. */
+/*
+ * The end of what d as a whole has with its scheduler: stop before a quiescent point, when no
+ * parameters are set any more; fini after it.
+ */
+void sched_domain_stop(struct domain *d);
 void sched_domain_fini(struct domain *d);
 
 /*
@@ -211,7 +215,8 @@ struct sched_params {
 
 /*
  * Parameters of a domain (rtds: of all its vCPUs; get has the defaults). Errors: -XEN_EINVAL its pool
- * has another scheduler, or a value is out of range; -XEN_EOPNOTSUPP (null) there are none.
+ * has another scheduler, or a value is out of range; -XEN_EOPNOTSUPP (null) there are none;
+ * -XEN_EBUSY it moves to another pool or is dying, -XEN_ENOMEM.
  */
 int __must_check sched_get_params(struct domain *d, enum sched_id id, struct sched_params *out);
 int __must_check sched_set_params(struct domain *d, enum sched_id id,
