@@ -31,6 +31,10 @@ void arch_irq_poll(struct pcpu *p)
 {
     struct fake_machine *m = fake_machine;
 
+    /* An idle CPU whose job waits for another CPU would go on for ever: there is one thread. */
+    if (p->current == NULL && m->idle_polls_max != 0 && ++m->idle_polls > m->idle_polls_max) {
+        fake_stop(FAKE_STOP_IDLE);
+    }
     atomic_store_relaxed(&p->arch.kicked, false);
     if (p->arch.deadline <= m->now) {
         p->arch.deadline = NS_NEVER;

@@ -154,6 +154,7 @@ enum fake_stop fake_run(struct pcpu *p, uint32_t max_exits)
     if (why == 0) {
         fake_machine->escape = &here;
         fake_machine->cpu = p;
+        fake_machine->idle_polls = 0;
         why = run_guests(p, vcpu_next(p), max_exits);
     }
     fake_machine->escape = outer;

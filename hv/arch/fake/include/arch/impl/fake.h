@@ -120,6 +120,9 @@ struct fake_machine {
     size_t console_len;
     const char *console_input;
 
+    /* An idle CPU ends its run (FAKE_STOP_IDLE) after as many steps of jobs; 0: no limit. */
+    uint32_t idle_polls_max;
+    uint32_t idle_polls;
     /* Called when a CPU waits with nothing pending; may advance time or make something pending. */
     void (*on_wait)(struct fake_machine *m, struct pcpu *p);
     /* Firmware and architecture exits of guests; NULL: inject undefined. Return enum vm_resume. */
