@@ -17,13 +17,16 @@ conform := $(patsubst %,$(O)/tests/conform/%.o,conform time memory machine stage
 objs += $(if $(SELFTEST),$(conform) $(O)/tests/conform/selftest.o)
 
 tables := $(wildcard abi/tables/*.tbl)
-generated := $(addprefix $(O)/include/gen/,trace_events.h hypercalls.h ctl.h)
+generated := $(addprefix $(O)/include/gen/,trace_events.h hypercalls.h ctl.h errors.h)
 
 $(O)/include/gen/trace_events.h: abi/tables/trace.tbl tools/gen/trace.awk
 	@mkdir -p $(@D)
 	$(Q)awk -f tools/gen/trace.awk $< > $@
 hypercall-tables := $(addprefix abi/tables/,hypercall.tbl evtchn.tbl gnttab.tbl memory.tbl control.tbl)
 $(O)/include/gen/hypercalls.h: tools/gen/hypercall.awk $(hypercall-tables)
+	@mkdir -p $(@D)
+	$(Q)awk -f $^ > $@
+$(O)/include/gen/errors.h: tools/gen/errors.awk abi/xen/errno.h
 	@mkdir -p $(@D)
 	$(Q)awk -f $^ > $@
 $(O)/include/gen/ctl.h: tools/gen/ctl.awk $(addprefix abi/tables/,layout.tbl domctl.tbl sysctl.tbl platform.tbl)

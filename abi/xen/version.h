@@ -9,6 +9,10 @@
 #define XEN_ABI_MAJOR 4
 #define XEN_ABI_MINOR 17
 
+/* What of Loam itself is told: behind the number, and in place of a builder's name. */
+#define LOAM_EXTRAVERSION ".0-loam"
+#define LOAM_COMPILE_BY "loam"
+
 struct xen_extraversion {
     char text[16];
 };

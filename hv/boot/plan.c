@@ -216,6 +216,11 @@ int plan_parse(struct hv *hv, const struct fdt *host)
     return 0;
 }
 
+const char *plan_options(const struct hv *hv)
+{
+    return hv->plan != NULL && hv->plan->options != NULL ? hv->plan->options : "";
+}
+
 void plan_start(struct hv *hv)
 {
     struct plan *plan = hv->plan;

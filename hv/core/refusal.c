@@ -12,15 +12,28 @@
 #include <loam/refusal.h>
 #include <loam/vcpu.h>
 
+/* Which exit of which vCPU this CPU is at: a note of another one is not about this hypercall. */
+static uint64_t exit_of(const struct pcpu *p)
+{
+    return p->current != NULL ? p->current->exits ^ (uint64_t)p->current->tag << 32 : 0;
+}
+
+/* In place of a check: see refuse_unsaid(). */
+static const char UNSAID[] = "";
+
 int refuse(int rc, const char *check, uint64_t a, uint64_t b)
 {
-    struct refusal_note *n = &this_pcpu()->refusal;
+    struct pcpu *p = this_pcpu();
+    struct refusal_note *n = &p->refusal;
+    uint64_t exit = exit_of(p);
 
-    if (n->check == NULL) {
-        *n = (struct refusal_note){ .check = check, .rc = rc, .value = { a, b } };
+    if (n->check == NULL || n->exit != exit) {
+        *n = (struct refusal_note){ .check = check, .rc = rc, .value = { a, b }, .exit = exit };
     }
     return rc;
 }
+
+int refuse_unsaid(int rc) { return refuse(rc, UNSAID, 0, 0); }
 
 void refuse_op(uint64_t op) { this_pcpu()->refusal.op = op; }
 
@@ -36,6 +49,9 @@ void refusal_record(struct vcpu *v, uint64_t hypercall, uint64_t op, int rc)
     op = n->op != 0 ? n->op : op;
     n->check = NULL;
     n->op = 0;
+    if (why.check == UNSAID) {
+        return;
+    }
     spin_lock(&hv->refusals.lock);
     hv->refusals.ring[hv->refusals.count % REFUSALS_KEPT] = (struct refusal){
         .number = hv->refusals.count,

@@ -24,7 +24,7 @@ int version_op_extraversion(struct hc *hc, void *arg)
     struct xen_extraversion *a = arg;
 
     memset(a, 0, sizeof(*a));
-    str_copy(a->text, sizeof(a->text), ".0-loam");
+    str_copy(a->text, sizeof(a->text), LOAM_EXTRAVERSION);
     return 0;
 }
 
@@ -34,7 +34,7 @@ int version_op_compile_info(struct hc *hc, void *arg)
 
     memset(a, 0, sizeof(*a));
     str_copy(a->compiler, sizeof(a->compiler), __VERSION__);
-    str_copy(a->compile_by, sizeof(a->compile_by), "loam");
+    str_copy(a->compile_by, sizeof(a->compile_by), LOAM_COMPILE_BY);
     return 0;
 }
 

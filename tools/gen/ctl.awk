@@ -39,6 +39,7 @@ $1 == "table" {
     rows[name] = rows[name] sprintf("CTL_ROW(%d, %s, %s, %s, %s, %s)\n", $1, size, dir, \
                                     $3 in has ? "CTL_KIND_" $3 : "CTL_KIND_SAME", \
                                     $5 == "dom" ? "true" : "false", $6)
+    ops[name] = ops[name] sprintf("CTL_NAME(%s, \"%s\")\n", $1, $2)
     if (!seen[$6]++)
         protos = protos sprintf("CTL_HANDLER(%s)\n", $6)
 }
@@ -48,5 +49,6 @@ END {
     printf "#ifdef CTL_LAYOUT\n%s#endif\n", layouts
     printf "#ifdef CTL_HANDLER\n%s#endif\n", protos
     for (i = 1; i <= tables; i++)
-        printf "#ifdef %s_ROWS\n%s#endif\n", names[i], rows[names[i]]
+        printf "#ifdef %s_ROWS\n%s#endif\n#ifdef %s_NAMES\n%s#endif\n", names[i], rows[names[i]], \
+               names[i], ops[names[i]]
 }

@@ -10,6 +10,7 @@ $1 == "include" {
 }
 $1 == "call" {
     name = $3
+    number = $2
     calls = calls sprintf("HC_CALL(%s, %s, %s)\n", $2, name, $4)
     rows = rows (open ? "HC_ROWS_END\n" : "") sprintf("HC_ROWS(%s)\n", name)
     open = 1
@@ -23,6 +24,7 @@ $1 == "call" {
     size = $3 == "-" ? "0" : "sizeof(struct " $3 ")"
     dir = $4 == "in" ? "HC_IN" : $4 == "out" ? "HC_OUT" : $4 == "inout" ? "HC_IN | HC_OUT" : "0"
     rows = rows sprintf("HC_ROW(%s, %s, %s, %d, HC_WHO_%s, %s)\n", $1, size, dir, $5, $6, $7)
+    names = names sprintf("HC_NAME(%s, %s, \"%s\")\n", number, $1, $2)
     if (!seen[$7]++)
         protos = protos sprintf("HC_HANDLER(%s)\n", $7)
 }
@@ -30,5 +32,6 @@ END {
     printf "#ifdef HC_INCLUDES\n%s#endif\n", includes
     printf "#ifdef HC_HANDLER\n%s#endif\n", protos
     printf "#ifdef HC_ROW\n%sHC_ROWS_END\n#endif\n", rows
+    printf "#ifdef HC_NAME\n%s#endif\n", names
     printf "#ifdef HC_CALL\n%s#endif\n", calls
 }

@@ -49,6 +49,9 @@ int __must_check plan_parse(struct hv *hv, const struct fdt *host);
  */
 void plan_start(struct hv *hv);
 
+/* The hypervisor's boot options, as the host's tree has them; "": none. Constant after boot. */
+const char *plan_options(const struct hv *hv);
+
 /*
  * Domain d of the plan has stopped: applies its restart policy, and powers
  * the machine off when no domain may run again. Called once per life of d.

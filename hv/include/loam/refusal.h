@@ -20,6 +20,7 @@ struct refusal_note {
     const char *check; /* a constant string, NULL: nothing was said */
     int rc;
     uint64_t value[2];
+    uint64_t exit; /* of the vCPU that made the hypercall */
     uint64_t op; /* not 0: the operation, which is in memory and not in argument 0 */
 };
 
@@ -41,6 +42,12 @@ struct refusal {
  * reads like the error alone. The first note of a hypercall stays.
  */
 int refuse(int rc, const char *check, uint64_t a, uint64_t b);
+
+/*
+ * The error is an answer that the caller asked for, as the size that its buffer must have: it
+ * leaves no refusal.
+ */
+int refuse_unsaid(int rc);
 
 /* The refused operation, of a hypercall whose argument 0 does not say it. */
 void refuse_op(uint64_t op);
