@@ -4,7 +4,7 @@
  * `xenhypfs` (Xen public header hypfs.h). Nothing can be written.
  *
  *   /buildinfo   who made this hypervisor
- *   /cpupool     a directory for each pool of CPUs
+ *   /cpupool     a directory for each pool of CPUs, with the granularity of its scheduler
  *   /params      the boot options, one entry each
  *   /loam/refusals   why hypercalls were refused, the newest last (docs/refusals.md)
  *
@@ -19,6 +19,7 @@
 #include <loam/plan.h>
 #include <loam/printf.h>
 #include <loam/refusal.h>
+#include <loam/sched.h>
 #include <loam/string.h>
 #include <xen/errno.h>
 #include <xen/hypfs.h>
@@ -27,6 +28,7 @@
 #include "refusal_text.h"
 
 #define NAME_MAX 64
+#define PATH_SIZE 128 /* no path here takes more, with its zero */
 
 /* Where contents go: into the caller's memory while they fit, and counted. */
 struct sink {
@@ -92,6 +94,7 @@ static const struct entry {
     { "/buildinfo/version/extra", show_extra, XEN_HYPFS_TYPE_STRING },
     { "/buildinfo/version/major", show_major, XEN_HYPFS_TYPE_UINT },
     { "/buildinfo/version/minor", show_minor, XEN_HYPFS_TYPE_UINT },
+    { "/cpupool", NULL, XEN_HYPFS_TYPE_DIR },
     { "/loam", NULL, XEN_HYPFS_TYPE_DIR },
     { "/loam/refusals", show_refusals, XEN_HYPFS_TYPE_STRING },
     { "/params", NULL, XEN_HYPFS_TYPE_DIR },
@@ -142,6 +145,33 @@ static void show_option(const struct option *o, struct sink *s)
 {
     put(s, o->value, o->size);
     put(s, "", 1);
+}
+
+/* --- Pools of CPUs ------------------------------------------------------- */
+
+#define POOL_ENTRY "sched-gran"
+
+/* Each CPU is scheduled for itself: Xen's name for that. */
+static void show_granularity(struct sink *s) { put_string(s, "cpu"); }
+
+/* The id that name (up to `end`) spells, as we would write it, of a pool that there is. */
+static bool pool_of(struct hv *hv, const char *name, const char *end, uint32_t *id)
+{
+    char text[16];
+    struct cpupool_info info;
+    uint64_t n = 0;
+
+    for (const char *p = name; p < end; p++) {
+        if (*p < '0' || *p > '9' || n > UINT32_MAX) {
+            return false;
+        }
+        n = n * 10 + (uint64_t)(*p - '0');
+    }
+    size_t length = fmt_print(text, sizeof(text), "%llu", (unsigned long long)n);
+
+    *id = (uint32_t)n;
+    return n < CPUPOOL_ANY && length == (size_t)(end - name) && strncmp(text, name, length) == 0 &&
+           cpupool_info(hv, *id, &info) == 0 && info.id == *id;
 }
 
 /* --- Directories --------------------------------------------------------- */
@@ -216,6 +246,56 @@ static void list_options(struct hv *hv, struct listing *l)
     }
 }
 
+/* A pool's directory has one entry; what it takes is the same for all. */
+static void show_pool(struct sink *s)
+{
+    struct listing l = { .sink = s };
+    struct sink count = { 0 };
+
+    show_granularity(&count);
+    list_add(&l, POOL_ENTRY, XEN_HYPFS_TYPE_STRING, count.length);
+    list_flush(&l, true);
+}
+
+static void list_pools(struct hv *hv, struct listing *l)
+{
+    struct cpupool_info info = { .id = 0 };
+    struct sink count = { 0 };
+    char name[16];
+
+    show_pool(&count);
+    for (uint32_t id = 0; cpupool_info(hv, id, &info) == 0; id = info.id + 1) {
+        fmt_print(name, sizeof(name), "%u", info.id);
+        list_add(l, name, XEN_HYPFS_TYPE_DIR, count.length);
+    }
+    refusal_forget(); /* of the last one, which says that there are no more */
+}
+
+/* What is below /cpupool: a pool's directory, or its entry. */
+static bool show_pool_path(struct hv *hv, const char *path, struct sink *s, uint8_t *type)
+{
+    static const char dir[] = "/cpupool/";
+    uint32_t id;
+
+    if (strncmp(path, dir, sizeof(dir) - 1) != 0) {
+        return false;
+    }
+    const char *name = path + sizeof(dir) - 1;
+    const char *slash = strchr(name, '/');
+
+    if (!pool_of(hv, name, slash != NULL ? slash : name + strlen(name), &id)) {
+        return false;
+    }
+    if (slash == NULL) {
+        *type = XEN_HYPFS_TYPE_DIR;
+        show_pool(s);
+        return true;
+    }
+    *type = XEN_HYPFS_TYPE_STRING;
+    show_granularity(s);
+    return strcmp(slash + 1, POOL_ENTRY) == 0;
+}
+
 /* Recursion is as deep as the table's paths: a directory's length is asked for by its parent's. */
 static void show_dir(struct hv *hv, const char *dir, struct sink *s)
 {
@@ -230,6 +310,8 @@ static void show_dir(struct hv *hv, const char *dir, struct sink *s)
     }
     if (strcmp(dir, "/params") == 0) {
         list_options(hv, &l);
+    } else if (strcmp(dir, "/cpupool") == 0) {
+        list_pools(hv, &l);
     }
     list_flush(&l, true);
 }
@@ -267,15 +349,18 @@ static bool show_path(struct hv *hv, const char *path, struct sink *s, uint8_t *
             return true;
         }
     }
-    return false;
+    return show_pool_path(hv, path, s, type);
 }
 
 /* Copies the path, of `size` bytes with its zero; "/" becomes "". */
 static int read_path(struct hc *hc, struct guest_ref from, uint64_t size,
-                     char path[XEN_HYPFS_MAX_PATHLEN])
+                     char path[PATH_SIZE])
 {
     if (size < 2 || size > XEN_HYPFS_MAX_PATHLEN) {
         return refuse(-XEN_EINVAL, "bytes of a path, with its zero", size, XEN_HYPFS_MAX_PATHLEN);
+    }
+    if (size > PATH_SIZE) {
+        return refuse(-XEN_ENOENT, "nothing has so long a name", size, PATH_SIZE);
     }
     int rc = guest_copy_from(hc->v, path, from, size);
 
@@ -306,7 +391,7 @@ int hypfs_op_get_version(struct hc *hc, void *arg)
 /* Arguments: 1 the path, 2 its bytes, 3 the buffer, 4 its bytes. */
 int hypfs_op_read(struct hc *hc, void *arg)
 {
-    char path[XEN_HYPFS_MAX_PATHLEN];
+    char path[PATH_SIZE];
     struct xen_hypfs_direntry e = { .encoding = XEN_HYPFS_ENC_PLAIN };
     struct guest_ref to = { hc->arg[3] };
     uint64_t size = hc->arg[4];

@@ -91,7 +91,7 @@ TEST(the_tree)
 
     CHECK_EQ(call(&c, GET_VERSION, 0, 0, 0, 0), 1);
     list(&c, "/", names, sizeof(names));
-    CHECK_STR(names, "buildinfo loam params ");
+    CHECK_STR(names, "buildinfo cpupool loam params ");
     list(&c, "/buildinfo", names, sizeof(names));
     CHECK_STR(names, "changeset compileinfo version ");
     list(&c, "/buildinfo/compileinfo", names, sizeof(names));
@@ -135,10 +135,33 @@ TEST(boot_options_are_entries)
     control_end(&c);
 }
 
+TEST(pools_of_cpus_are_directories)
+{
+    struct control c = control_begin();
+    char names[200];
+    uint32_t id = 7;
+
+    list(&c, "/cpupool", names, sizeof(names));
+    CHECK_STR(names, "0 ");
+    list(&c, "/cpupool/0", names, sizeof(names));
+    CHECK_STR(names, "sched-gran ");
+    world_cpu(c.w, 0);
+    CHECK_EQ(cpupool_make(c.w->hv, &id, SCHED_NULL), 0);
+    list(&c, "/cpupool", names, sizeof(names));
+    CHECK_STR(names, "0 7 ");
+    check_string(&c, "/cpupool/7/sched-gran", "cpu");
+    world_cpu(c.w, 0);
+    CHECK_EQ(cpupool_destroy(c.w->hv, id), 0);
+    control_end(&c);
+}
+
 TEST(paths_that_are_none)
 {
     static const char *const odd[] = { "/x", "/buildinfo/", "/loam/refusals/x", "/params/x", "//",
-                                       "/buildinf", "/buildinfo/version/extra2", "/ " };
+                                       "/buildinf", "/buildinfo/version/extra2", "/ ", "/cpupool/1",
+                                       "/cpupool/00", "/cpupool/", "/cpupool/0/", "/cpupool/0/x",
+                                       "/cpupool/99999999999999999999", "/cpupool/4294967296",
+                                       "/cpupool/4294967295", "/cpupool/-1" };
     struct control c = control_begin();
     struct xen_hypfs_direntry e;
     char path[1100];
@@ -154,6 +177,7 @@ TEST(paths_that_are_none)
     control_put(&c, 0, PATH, "/loam\0x", 8);
     CHECK_EQ(call(&c, READ, PATH, 8, BUF, ROOM), -XEN_EINVAL);
     CHECK_EQ(call(&c, READ, PATH, 0, BUF, ROOM), -XEN_EINVAL);
+    CHECK_EQ(call(&c, READ, PATH, XEN_HYPFS_MAX_PATHLEN, BUF, ROOM), -XEN_ENOENT);
     CHECK_EQ(call(&c, READ, PATH, XEN_HYPFS_MAX_PATHLEN + 1, BUF, ROOM), -XEN_EINVAL);
     CHECK_EQ(call(&c, READ, PATH, UINT64_MAX, BUF, ROOM), -XEN_EINVAL);
     CHECK_EQ(call(&c, READ, NOWHERE, 6, BUF, ROOM), -XEN_EFAULT);
