@@ -20,6 +20,11 @@ struct sched_remote_shutdown {
     uint32_t reason;
 };
 
+struct sched_watchdog {
+    uint32_t id;      /* 0: a new one */
+    uint32_t timeout; /* in seconds; 0: it ends */
+};
+
 #define SHUTDOWN_MAX 5 /* the largest reason */
 
 #endif

@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: MIT
 obj-y := backtrace.o domain.o host_map.o hypercall.o iommu.o job.o lock.o log.o mmio.o multicall.o pcpu.o refusal.o sched_op.o start.o subsystems.o \
-	timer.o trace.o vcpu.o vcpu_run.o version.o
+	timer.o trace.o vcpu.o vcpu_run.o version.o watchdog.o

@@ -14,6 +14,7 @@
 #include <loam/memory.h>
 #include <loam/vpci.h>
 #include <loam/vuart.h>
+#include <loam/watchdog.h>
 #include <xen/errno.h>
 
 static int vuart_close(struct domain *d)
@@ -46,6 +47,7 @@ static const struct subsystem subsystems[] = {
     /* Closed after the iommu: no device of a dying domain still writes what others granted. */
     { "gnttab", gnttab_init, gnttab_close, gnttab_free },
     { "evtchn", evtchn_init, evtchn_close, evtchn_free },
+    { "watchdog", NULL, watchdog_close, watchdog_free },
     { "console", console_input_init, console_input_close, console_input_free },
     { "vuart", NULL, vuart_close, NULL },
     { "irq", NULL, irq_close, NULL },

@@ -24,6 +24,7 @@ struct hv;
 struct plan_domain;
 struct sched_domain;
 struct vcpu;
+struct watchdogs;
 
 #define DOMAIN_NAME_MAX 32
 #define DOMAIN_VCPUS_MAX 128
@@ -96,6 +97,7 @@ struct domain {
     struct evtchn *evtchn;       /* its event channels, NULL: it has no Xen interfaces */
     void *sub[DOMAIN_SUBSYSTEMS_MAX]; /* one per row of core/subsystems.c */
     struct plan_domain *plan;    /* boot-time domain: how to build it again */
+    struct watchdogs *watchdogs; /* core/watchdog.c, NULL: none was asked for. Set once */
     struct console_input *console_input; /* of a control domain (dev/console_io.c) */
     uint64_t hvm_params[DOMAIN_HVM_PARAMS]; /* [lock] by place in ctl/hvm_op.c */
     uint32_t teardown_step;      /* [busy] cursor of domain_destroy() */
