@@ -143,9 +143,12 @@ static void show_locked(struct console *c, struct client *cl)
 {
     if (c->open != cl) {
         break_line_locked(c);
-        emit_text_locked(c, "(");
-        emit_text_locked(c, cl->domain->config.name);
-        emit_text_locked(c, ") ");
+        /* The operator's own terminal has no names in front of lines, the others' text has. */
+        if (!cl->domain->config.control) {
+            emit_text_locked(c, "(");
+            emit_text_locked(c, cl->domain->config.name);
+            emit_text_locked(c, ") ");
+        }
         c->open = cl;
     }
     emit_locked(c, cl->line + cl->shown, cl->len - cl->shown);

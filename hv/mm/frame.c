@@ -581,7 +581,7 @@ int frame_alloc_at(struct hv *hv, mfn_t m, uint64_t pages)
     }
     spin_lock(&f->lock);
     int rc = range_is_described(f, m, pages) ? 0 : -XEN_EINVAL;
-    if (rc == 0 && !range_is(f, m, pages, 1u << FRAME_FREE)) {
+    if (rc == 0 && (pages > avail_for(f, 0) || !range_is(f, m, pages, 1u << FRAME_FREE))) {
         rc = -XEN_EBUSY;
     }
     if (rc == 0) {

@@ -224,13 +224,42 @@ static inline void board_run(struct board *b)
     }
 }
 
-/* The guest of pd stops by itself. */
+struct board_stopping {
+    struct domain *d;
+    enum domain_shutdown_reason reason;
+};
+
+static inline void board_shutdown(void *arg)
+{
+    const struct board_stopping *s = arg;
+    domain_shutdown(s->d, s->reason);
+}
+
+/* The guest of pd stops by itself. With the control domain the machine ends. */
 static inline void board_stop(struct board *b, struct plan_domain *pd,
                               enum domain_shutdown_reason reason)
 {
+    struct board_stopping s = { pd->domain, reason };
     world_cpu(&b->world, 0);
-    domain_shutdown(pd->domain, reason);
+    int stop = fake_try(board_shutdown, &s);
+    if (stop) {
+        b->stop = (enum fake_stop)stop;
+        return;
+    }
     board_settle(b);
+}
+
+/* Takes the control domain apart, which only a test does. */
+static inline void board_take_apart(struct board *b, struct plan_domain *pd)
+{
+    for (uint32_t n = 0; n < 10000; n++) {
+        world_cpu(&b->world, 0);
+        if (plan_domain_teardown(pd) == 0) {
+            return;
+        }
+        board_pass(b, n % b->hv->nr_pcpus);
+    }
+    CHECK(false);
 }
 
 static inline void board_end(struct board *b)
@@ -241,9 +270,12 @@ static inline void board_end(struct board *b)
         list_for_each_entry(&b->hv->plan->domains, pd, link)
         {
             pd->restart = RESTART_NEVER;
-            if (pd->domain) {
+            if (pd->domain && !pd->dom0) {
                 board_stop(b, pd, SHUTDOWN_POWEROFF);
             }
+        }
+        if (b->hv->plan->dom0) {
+            board_take_apart(b, b->hv->plan->dom0);
         }
     }
     if (!b->hv->plan) {

@@ -186,6 +186,34 @@ TEST(walk)
     CHECK_EQ(fdt_ancestors(&b.f, (struct fdt_node){ 6 }, path), 0);
 }
 
+/* Node by node what the functions say that search from the root. */
+TEST(a_walk_knows_the_way)
+{
+    struct blob b;
+    struct fdt_walk w;
+    struct fdt_node it, path[FDT_DEPTH_MAX];
+
+    make_board(&b);
+    fdt_walk_begin(&w);
+    bool more = true;
+    for_each_fdt_node(&b.f, it)
+    {
+        REQUIRE(more);
+        CHECK(fdt_node_eq(fdt_walk_node(&w), it));
+        REQUIRE(w.depth == fdt_ancestors(&b.f, it, path));
+        CHECK(memcmp(path, w.path, w.depth * sizeof(path[0])) == 0);
+        for (uint32_t i = 0; i < 3; i++) {
+            uint64_t addr[2] = { 0 }, size[2] = { 0 };
+            CHECK_EQ(fdt_walk_reg(&b.f, &w, i, &addr[0], &size[0]),
+                     fdt_reg_translated(&b.f, it, i, &addr[1], &size[1]));
+            CHECK_EQ(addr[0], addr[1]);
+            CHECK_EQ(size[0], size[1]);
+        }
+        more = fdt_walk_next(&b.f, &w);
+    }
+    CHECK(!more);
+}
+
 TEST(paths)
 {
     struct blob b;

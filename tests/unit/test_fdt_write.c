@@ -55,6 +55,51 @@ static void write_tree(struct fdt_writer *w)
     fdt_write_end_node(w);
 }
 
+/* reg in the widths that a tree's root asks for. */
+TEST(reg_has_the_widths_of_the_root)
+{
+    static const struct {
+        uint32_t address, size;
+        uint64_t pairs[2];
+        int rc;
+    } cases[] = {
+        { 2, 2, { 0x123456789a, 0xfedcba9876 }, 0 },
+        { 2, 1, { 0x123456789a, 0xfedcba98 }, 0 },
+        { 1, 1, { 0xfffff000, 0x1000 }, 0 },
+        { 1, 0, { 0x80, 0 }, 0 },
+        { 1, 2, { 0x123456789a, 1 }, -XEN_ERANGE },
+        { 2, 1, { 1, 0x100000000 }, -XEN_ERANGE },
+        { 2, 0, { 1, 1 }, -XEN_ERANGE },
+        { 0, 1, { 1, 1 }, -XEN_EINVAL },
+        { 3, 1, { 1, 1 }, -XEN_EINVAL },
+        { 2, 3, { 1, 1 }, -XEN_EINVAL },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct blob b;
+        struct fdt_writer w;
+        uint64_t addr = 0, size = 0;
+        fdt_write_begin(&w, b.data, sizeof(b.data));
+        fdt_write_begin_node(&w, "");
+        fdt_write_prop_u32(&w, "#address-cells", cases[i].address);
+        fdt_write_prop_u32(&w, "#size-cells", cases[i].size);
+        fdt_write_begin_node(&w, "dev");
+        fdt_write_widths(&w, cases[i].address, cases[i].size);
+        fdt_write_prop_reg(&w, cases[i].pairs, 1);
+        fdt_write_end_node(&w);
+        fdt_write_end_node(&w);
+        int rc = fdt_write_finish(&w);
+        if (cases[i].rc) {
+            CHECK_EQ(rc, cases[i].rc);
+            continue;
+        }
+        CHECK(rc > 0);
+        CHECK_EQ(fdt_open(&b.f, b.data, (size_t)rc), 0);
+        CHECK_EQ(fdt_reg(&b.f, fdt_find(&b.f, "/dev"), 0, &addr, &size), 0);
+        CHECK_EQ(addr, cases[i].pairs[0]);
+        CHECK_EQ(size, cases[i].pairs[1]);
+    }
+}
+
 static int make_tree(struct blob *b)
 {
     struct fdt_writer w;

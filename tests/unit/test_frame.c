@@ -186,6 +186,51 @@ TEST(claims_take_free_ranges_only)
     world_fini(&w);
 }
 
+TEST(certain_frames_and_runs_of_free_ones)
+{
+    struct world w;
+
+    world_init(&w, 1, 8);
+    mfn_t at = mfn_add(base_of(&w), 777), m = mfn(0);
+    uint64_t pages;
+    uint64_t promise = 0;
+
+    REQUIRE(frames_next_run(w.hv, &m, &pages));
+    CHECK_EQ(m.n, base_of(&w).n);
+    CHECK(pages > 2000 && pages <= 2048);
+    uint64_t all = pages;
+    CHECK_EQ(frame_alloc_at(w.hv, at, 333), 0);
+    CHECK_EQ(w.hv->frames.avail, w.avail_base - 333);
+    CHECK_EQ(frame_lookup(w.hv, at)->state, FRAME_HV);
+    CHECK_EQ(frame_lookup(w.hv, mfn_add(at, 332))->state, FRAME_HV);
+    CHECK_EQ(frame_lookup(w.hv, mfn_add(at, 333))->state, FRAME_FREE);
+    CHECK_EQ(frame_alloc_at(w.hv, mfn_add(at, 332), 2), -XEN_EBUSY);
+    CHECK_EQ(frame_alloc_at(w.hv, mfn(at.n - 1), 2), -XEN_EBUSY);
+    CHECK_EQ(frame_alloc_at(w.hv, mfn_add(base_of(&w), 2047), 2), -XEN_EINVAL);
+    CHECK_EQ(frame_alloc_at(w.hv, at, 0), -XEN_EINVAL);
+
+    /* Two runs, from inside of the first one as well. */
+    m = mfn(0);
+    REQUIRE(frames_next_run(w.hv, &m, &pages));
+    CHECK(m.n == base_of(&w).n && pages == 777);
+    m = mfn_add(base_of(&w), 700);
+    REQUIRE(frames_next_run(w.hv, &m, &pages));
+    CHECK(m.n == base_of(&w).n + 700 && pages == 77);
+    m = mfn_add(m, pages);
+    REQUIRE(frames_next_run(w.hv, &m, &pages));
+    CHECK(m.n == at.n + 333 && pages == all - 777 - 333);
+    m = mfn_add(m, pages);
+    CHECK(!frames_next_run(w.hv, &m, &pages));
+
+    /* What is promised is nobody's to take. */
+    CHECK_EQ(frames_promise(w.hv, &promise, w.hv->frames.avail - 10), 0);
+    CHECK_EQ(frame_alloc_at(w.hv, base_of(&w), 11), -XEN_EBUSY);
+    CHECK_EQ(frames_promise(w.hv, &promise, 0), 0);
+    frame_free_pages(w.hv, at, 333);
+    CHECK_EQ(w.hv->frames.avail, w.avail_base);
+    world_fini(&w);
+}
+
 TEST(kept_frames_are_for_claims_only)
 {
     struct world w;

@@ -382,6 +382,7 @@ TEST(ranges_that_domains_name)
         { 0x1000, 0x2000 },
         { 0x5000, 0x1000 },
         { BOARD_RAM + 2 * BOARD_RAM_SIZE, 0x77 },
+        { BOARD_RAM + 0x320000, 0x1000 },
     };
     struct board b;
     REQUIRE(board_begin(&b));
@@ -412,7 +413,7 @@ TEST(ranges_that_domains_name)
     fdt_write_prop_string(&b.w, "status", "disabled");
     board_module(&b, "multiboot,kernel", 0x300000, 0x1000);
     board_end_domain(&b);
-    board_module(&b, "multiboot,kernel", 0x300000, 0x1000); /* of no domain */
+    board_module(&b, "multiboot,kernel", 0x320000, 0x1000); /* the control domain's */
     REQUIRE(board_parse(&b));
     struct ranges_seen seen = { 0 };
     plan_for_each_range(&b.host, see_range, &seen);

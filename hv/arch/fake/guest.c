@@ -56,8 +56,6 @@ int arch_kernel_probe(const void *head, uint64_t size, struct kernel_image *out,
 
 void arch_guest_fdt(struct domain *d, struct fdt_writer *w, const struct guest_intc *intc)
 {
-    const uint64_t reg[] = { FAKE_INTC_BASE, FAKE_INTC_SIZE };
-
     fdt_write_prop_u32(w, "interrupt-parent", intc->phandle);
     fdt_write_begin_node(w, "cpus");
     fdt_write_prop_u32(w, "#address-cells", 1);
@@ -73,7 +71,6 @@ void arch_guest_fdt(struct domain *d, struct fdt_writer *w, const struct guest_i
     fdt_write_prop_empty(w, "interrupt-controller");
     fdt_write_prop_u32(w, "#interrupt-cells", 2);
     fdt_write_prop_u32(w, "#address-cells", intc->address_cells);
-    fdt_write_prop_reg(w, reg, 1);
     fdt_write_prop_u32(w, "phandle", intc->phandle);
     fdt_write_end_node(w);
 }

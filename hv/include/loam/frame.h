@@ -167,7 +167,7 @@ uint64_t frames_next_of(struct hv *hv, mfn_t *m, const struct domain *d);
  * For who needs certain frames, or many side by side. frames_next_run: the first run of free
  * frames that ends after *m; costs time by the number of blocks before its end. frame_alloc_at:
  * allocates [m, m + pages) as frame_alloc_pages() does. Locks: frames. Errors: -XEN_EBUSY some
- * of it is not free any more, -XEN_EINVAL it is no machine memory, -XEN_ENOMEM (tests).
+ * of it is not free any more or promised, -XEN_EINVAL it is no machine memory, -XEN_ENOMEM (tests).
  */
 bool frames_next_run(struct hv *hv, mfn_t *m, uint64_t *pages);
 int __must_check frame_alloc_at(struct hv *hv, mfn_t m, uint64_t pages);
