@@ -342,7 +342,8 @@ class Board:
     edit_source: Callable[[str], str] = lambda text: text
     edit_tree: Optional[Callable[[bytes], bytes]] = None
     extra: Sequence[str] = ()  # further QEMU arguments
-    interactive: bool = False  # a monitor behind Ctrl-], for a person
+    interactive: bool = False  # a monitor behind the key escape, for a person
+    escape: int = 29  # Ctrl-]
 
     def __post_init__(self) -> None:
         if self.arch not in ARCHES:
@@ -370,10 +371,10 @@ class Board:
     def console(self) -> List[str]:
         if not self.interactive:
             return ["-chardev", "stdio,id=con,signal=off", "-serial", "chardev:con"]
-        # Ctrl-A belongs to Loam, Ctrl-C to the guest; Ctrl-] (29) to QEMU.
+        # Ctrl-A belongs to Loam, Ctrl-C to the guest.
         return (
             ["-chardev", "stdio,id=con,mux=on,signal=off", "-serial", "chardev:con"]
-            + ["-mon", "chardev=con,mode=readline", "-echr", "29"]
+            + ["-mon", "chardev=con,mode=readline", "-echr", str(self.escape)]
         )
 
     def base(self) -> List[str]:
