@@ -11,9 +11,11 @@
  */
 #include <loam/ctl.h>
 #include <loam/domain.h>
+#include <loam/evtchn.h>
 #include <loam/refusal.h>
 #include <loam/string.h>
 #include <loam/vcpu.h>
+#include <loam/wallclock.h>
 #include <xen/errno.h>
 
 #include "private.h"
@@ -94,6 +96,26 @@ int domctl_op_setdomainhandle(struct ctl *c, void *arg)
     memcpy(c->d->handle, a->handle, sizeof(c->d->handle));
     spin_unlock(&c->d->lock);
     return 0;
+}
+
+int domctl_op_settimeoffset(struct ctl *c, void *arg)
+{
+    const struct xen_domctl_settimeoffset *a = arg;
+
+    wallclock_set_offset(c->d, a->time_offset_seconds);
+    return 0;
+}
+
+int domctl_op_set_virq_handler(struct ctl *c, void *arg)
+{
+    const struct xen_domctl_set_virq_handler *a = arg;
+
+    return evtchn_set_virq_handler(c->d, a->virq);
+}
+
+int domctl_op_no_iommu(struct ctl *c, void *arg)
+{
+    return refuse(-XEN_EOPNOTSUPP, "devices are given to domains at boot", c->domain, c->cmd);
 }
 
 int domctl_op_destroydomain(struct ctl *c, void *arg)

@@ -10,6 +10,7 @@
 #include <arch/guest.h>
 #include <loam/ctl.h>
 #include <loam/domain.h>
+#include <loam/gnttab.h>
 #include <loam/hv.h>
 #include <loam/refusal.h>
 #include <loam/sched.h>
@@ -83,10 +84,19 @@ static int config_limits(const struct ctl *c, const struct xen_domctl_createdoma
         return refuse(-XEN_EINVAL, "version of grant tables", a->grant_opts, c->version);
     }
     config->vcpus_max = a->max_vcpus;
+    if (a->max_grant_frames == 0) {
+        return refuse(-XEN_EINVAL, "a grant table without frames", 0, 0);
+    }
     config->evtchn_port_max = MAX(a->max_evtchn_port, 1u);
     config->grant_frames_max = a->max_grant_frames < 0 ? 0 : (uint32_t)a->max_grant_frames;
-    config->maptrack_frames_max = a->max_maptrack_frames < 0 ? 0 : (uint32_t)a->max_maptrack_frames;
+    config->maptrack_frames_max = a->max_maptrack_frames < 0    ? 0
+                                  : a->max_maptrack_frames == 0 ? GNTTAB_MAPTRACK_NONE
+                                                                : (uint32_t)a->max_maptrack_frames;
     config->grant_version_max = (uint8_t)version;
+    if (!gnttab_limits_are_valid(config->grant_frames_max, config->maptrack_frames_max, version)) {
+        return refuse(-XEN_EINVAL, "limits of grants", config->grant_frames_max,
+                      config->maptrack_frames_max);
+    }
     return 0;
 }
 
@@ -134,11 +144,13 @@ int domctl_op_createdomain(struct ctl *c, void *arg)
     if (rc != 0) {
         return rc;
     }
-    if (a->cpupool_id != 0) {
+    config.pool = cpupool_get(hv, a->cpupool_id);
+    if (config.pool == NULL) {
         return refuse(-XEN_EINVAL, "no such CPU pool", a->cpupool_id, 0);
     }
     memcpy(config.handle, a->handle, sizeof(config.handle));
     rc = domain_create(hv, &config, &d);
+    cpupool_put(config.pool);
     if (rc != 0) {
         return refuse(rc == -XEN_ENOSPC ? -XEN_ENOMEM : rc, "domain_create", config.id,
                       (uint64_t)-rc);

@@ -5,7 +5,7 @@
 #include <loam/ctl.h>
 #include <loam/domain.h>
 #include <loam/hv.h>
-#include <loam/pcpu.h>
+#include <loam/memory.h>
 #include <loam/refusal.h>
 #include <loam/sched.h>
 #include <loam/string.h>
@@ -23,21 +23,16 @@ static void vcpus_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
     struct vcpu *v;
 
     info->max_vcpu_id = XEN_INVALID_MAX_VCPU_ID;
-    for_each_vcpu(d, v, i)
-    {
-        uint32_t pause = atomic_load_relaxed(&v->pause);
+    for_each_vcpu(d, v, i) {
+        struct vcpu_status status;
 
+        vcpu_status(v, &status);
         info->max_vcpu_id = i;
-        info->cpu_time += sched_runtime(v);
-        if (pause & VCPU_PAUSE_OFFLINE) {
-            continue;
-        }
-        info->nr_online_vcpus++;
-        if (!(pause & VCPU_PAUSE_BLOCKED)) {
-            blocked = 0;
-        }
-        if (atomic_load_relaxed(&v->running)) {
-            info->flags |= XEN_DOMINF_running;
+        info->cpu_time += status.cpu_time;
+        if (status.online) {
+            info->nr_online_vcpus++;
+            blocked = status.blocked ? blocked : 0;
+            info->flags |= status.running ? XEN_DOMINF_running : 0;
         }
     }
     info->flags |= info->nr_online_vcpus != 0 ? blocked : 0;
@@ -45,12 +40,18 @@ static void vcpus_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
 
 void ctl_domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
 {
+    struct memory_counts memory;
+
     *info = (struct xen_domctl_getdomaininfo){
         .domain = d->id,
         .flags = XEN_DOMINF_hvm_guest | XEN_DOMINF_hap,
         .shared_info_frame = FRAME_UNKNOWN,
         .gpaddr_bits = d->p2m.format->gpa_bits,
     };
+    memory_counts(d, &memory);
+    info->tot_pages = memory.pages;
+    info->max_pages = MIN(memory.max, (uint64_t)UINT32_MAX); /* as much as tools can add up */
+    info->outstanding_pages = memory.claim;
     vcpus_info(d, info);
     spin_lock(&d->lock);
     info->flags |= d->state == DOMAIN_DYING ? XEN_DOMINF_dying : 0;
@@ -59,7 +60,7 @@ void ctl_domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
                                                  << XEN_DOMINF_shutdownshift;
     }
     info->flags |= d->pause_count != 0 ? XEN_DOMINF_paused : 0;
-    info->tot_pages = d->pages;
+    info->cpupool = cpupool_id(d->pool);
     memcpy(info->handle, d->handle, sizeof(info->handle));
     spin_unlock(&d->lock);
     info->flags |= d->config.xenstore ? XEN_DOMINF_xs_domain : 0;
@@ -104,13 +105,13 @@ int domctl_op_getvcpuinfo(struct ctl *c, void *arg)
     if (rc != 0) {
         return rc;
     }
-    uint32_t pause = atomic_load_relaxed(&v->pause);
-    struct pcpu *p = v->pcpu;
+    struct vcpu_status status;
 
-    a->online = !(pause & VCPU_PAUSE_OFFLINE);
-    a->blocked = (pause & VCPU_PAUSE_BLOCKED) != 0;
-    a->running = atomic_load_relaxed(&v->running);
-    a->cpu_time = sched_runtime(v);
-    a->cpu = p != NULL ? p->id : 0;
+    vcpu_status(v, &status);
+    a->online = status.online;
+    a->blocked = status.blocked;
+    a->running = status.running;
+    a->cpu_time = status.cpu_time;
+    a->cpu = status.cpu;
     return 0;
 }

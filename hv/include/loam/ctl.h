@@ -57,6 +57,17 @@ void ctl_domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
 /* The domain with this id or else the next higher one, with a reference; NULL: none. */
 struct domain *ctl_domain_from(struct hv *hv, uint32_t id);
 
+struct xenctl_bitmap;
+#define CTL_BITMAP_WORDS_MAX 64u
+/*
+ * Copies a caller's bitmap into, out of `nr` words. Errors: -XEN_EFAULT; of a write -XEN_EINVAL
+ * it is larger than CTL_BITMAP_WORDS_MAX.
+ */
+int __must_check ctl_bitmap_read(struct hc *hc, const struct xenctl_bitmap *b, uint64_t *words,
+                                 uint32_t nr);
+int __must_check ctl_bitmap_write(struct hc *hc, const struct xenctl_bitmap *b,
+                                  const uint64_t *words, uint32_t nr);
+
 #define CTL_HANDLER(handler) int handler(struct ctl *c, void *arg);
 #include <gen/ctl.h>
 #undef CTL_HANDLER
