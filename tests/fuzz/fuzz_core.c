@@ -80,6 +80,7 @@ struct slot {
     struct domain *d; /* NULL: free */
     bool dying; /* domain_destroy() was called */
     bool by_job;
+    bool lies; /* writes into entries of its grant table that are in use */
     uint32_t refs; /* that are in state.refs */
     struct cpumask affinity[VCPUS];
 };
@@ -257,6 +258,8 @@ static void check_quick(void)
         }
         EXPECT(s->d->refs == 1 + s->refs + grant_references(st.hv, s->d),
                "a domain has %u references", s->d->refs);
+        wrong = s->d->gnttab != NULL && !s->lies ? grant_check_marks(s->d) : NULL;
+        EXPECT(wrong == NULL, "%s", wrong);
         for_each_vcpu(s->d, v, i) {
             check_vcpu(v);
         }

@@ -45,11 +45,26 @@ static uint64_t any_place(void)
     return (page + (how >> 2) % 16) << PAGE_SHIFT;
 }
 
-/* The guest writes an entry of its table. */
-static void write_entry(struct domain *d)
+static bool is_in_use(struct gnttab *t, uint32_t ref)
 {
+    const struct grant_pins *pins = t->entries.page[0].pins;
+
+    return pins != NULL && (pins[ref].reads | pins[ref].writes) != 0;
+}
+
+/* The guest writes an entry of its table, an honest one not while it is in use. */
+static void write_entry(struct slot *s)
+{
+    struct domain *d = s->d;
     struct gnttab *t = d->gnttab;
     uint32_t ref = u8() % GRANT_REFS, how = u8();
+
+    if (is_in_use(t, ref)) {
+        if (u8() >= 32) {
+            return;
+        }
+        s->lies = true;
+    }
     uint64_t type = how & 7 ? GTF_permit_access : how >> 3 & 3;
     uint64_t flags = type | (how & 0x40 ? GTF_readonly : 0) | (how & 0x80 ? u8() << 2 : 0);
     uint64_t head = flags | (uint64_t)any_domid(d) << 16;
@@ -98,6 +113,7 @@ static void action_grant(struct slot *s)
         struct slot *by = any_slot();
 
         if (by->d != NULL && !by->dying) {
+            s->lies = true; /* now its entries are written by anybody */
             map_frame(s->d, by->d);
         }
     } else if (s->d->gnttab->entries.nr == 0) {
@@ -105,7 +121,7 @@ static void action_grant(struct slot *s)
             frame_put(st.hv, m);
         }
     } else {
-        write_entry(s->d);
+        write_entry(s);
     }
 }
 

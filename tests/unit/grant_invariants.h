@@ -126,6 +126,44 @@ static inline const char *grant_check_pins(struct hv *hv, const struct domain *d
     return t->closed || in_use == t->in_use ? NULL : "entries in use are miscounted";
 }
 
+/* What d's guest sees of an entry: in use to read, to write. */
+static inline uint64_t grant_marks(struct gnttab *t, grant_ref_t ref)
+{
+    uint64_t word;
+
+    if (t->version == 2) {
+        return *guest_shared_byte(&t->states.page[ref / GRANT_STATES_PER_FRAME].shared,
+                                  ref % GRANT_STATES_PER_FRAME * 2);
+    }
+    word = *guest_shared_word(&t->entries.page[ref / GRANTS_PER_FRAME_V1].shared,
+                              ref % GRANTS_PER_FRAME_V1 * 8);
+    return word & (GTF_reading | GTF_writing);
+}
+
+/* d's guest, which wrote into no entry in use, is told which are. */
+static inline const char *grant_check_marks(const struct domain *d)
+{
+    struct gnttab *t = d->gnttab;
+
+    for (uint32_t ref = 0; ref < gnttab_entries_locked(t) && !t->closed; ref++) {
+        const struct grant_pins *pins = t->entries.page[ref / grants_per_frame(t)].pins;
+        uint64_t want;
+
+        if (pins == NULL) {
+            ref = (ref / grants_per_frame(t) + 1) * grants_per_frame(t) - 1;
+            continue;
+        }
+        pins += ref % grants_per_frame(t);
+        want = (pins->reads | pins->writes) != 0 ? GTF_reading : 0;
+        want |= pins->writes != 0 ? GTF_writing : 0;
+        if ((grant_marks(t, ref) & want) != want ||
+            (t->version == 2 && grant_marks(t, ref) != want)) {
+            return "a guest is told something else of an entry than how it is used";
+        }
+    }
+    return NULL;
+}
+
 /* d has a handle for what it has mapped at g, and it allows that. */
 static inline bool grant_has_handle(const struct domain *d, gfn_t g, mfn_t m, bool readonly)
 {
