@@ -51,6 +51,9 @@ int evtchn_init(struct domain *d);
 int evtchn_close(struct domain *d);
 void evtchn_free(struct domain *d);
 
+/* Prints how many channels d has, and by which ABI, in one line. Locks: evtchn, console. */
+void evtchn_dump(struct domain *d);
+
 /*
  * Looks at all channels of all domains: NULL, or what is wrong. For tests: expensive, and no other
  * CPU may be changing them.
