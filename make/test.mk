@@ -60,6 +60,7 @@ quick: quick-arm64 quick-riscv64
 	@tools/headercheck arm64 riscv64 fake
 	@tools/layercheck
 	@tools/stylecheck
+	@tools/refusecheck
 	$(sub) ARCH=fake O=$(F) CI=1 unit
 
 check: quick cov fuzz

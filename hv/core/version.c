@@ -8,6 +8,7 @@
 #include <arch/vcpu.h>
 #include <loam/hypercall.h>
 #include <loam/hypercall_ops.h>
+#include <loam/refusal.h>
 #include <loam/string.h>
 #include <xen/errno.h>
 #include <xen/version.h>
@@ -70,7 +71,7 @@ int version_op_get_features(struct hc *hc, void *arg)
     struct xen_feature_info *a = arg;
 
     if (a->submap_idx > 0) {
-        return -XEN_EINVAL;
+        return refuse(-XEN_EINVAL, "there is one map of features", a->submap_idx, 0);
     }
     uint32_t mapped = hc->d->config.direct_map ? XENFEAT_direct_mapped : XENFEAT_not_direct_mapped;
 

@@ -32,7 +32,7 @@
 
 static void key_help(struct hv *hv);
 
-/* Calls fn, which prints some lines, for the first `max` domains, and says how many were left out. */
+/* Calls fn, which prints some lines, for `max` domains, and says how many were left out. */
 static void each_domain(struct hv *hv, uint32_t max, void (*fn)(struct domain *d))
 {
     struct domain *d;

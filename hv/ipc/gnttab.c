@@ -34,7 +34,8 @@ int gnttab_init(struct domain *d)
 
     if (!gnttab_limits_are_valid(c->grant_frames_max, c->maptrack_frames_max,
                                  c->grant_version_max)) {
-        return -XEN_EINVAL;
+        return refuse(-XEN_EINVAL, "limits of a grant table", c->grant_frames_max,
+                      c->maptrack_frames_max);
     }
     if (d->who == 0) {
         return 0;
@@ -122,7 +123,7 @@ static int grow_locked(struct domain *d, uint32_t nr)
     int rc = 0;
 
     if (t->closed) {
-        return -XEN_ESRCH;
+        return refuse(-XEN_ESRCH, "the domain is dying", d->id, 0);
     }
     if (nr > gnttab_frames_max(d)) {
         return refuse(-XEN_EINVAL, "more grant frames than the domain may have", nr,
@@ -157,7 +158,7 @@ static int frame_locked(struct domain *d, uint32_t index, bool status, bool grow
                       index);
     }
     if (t->closed) {
-        return -XEN_ESRCH;
+        return refuse(-XEN_ESRCH, "the domain is dying", d->id, 0);
     }
     if (index >= p->nr && grow) {
         uint64_t nr = ((uint64_t)index + 1) * per;

@@ -17,6 +17,7 @@
 #include <loam/frame.h>
 #include <loam/guest_copy.h>
 #include <loam/p2m.h>
+#include <loam/refusal.h>
 #include <loam/string.h>
 #include <loam/vcpu.h>
 #include <xen/errno.h>
@@ -77,6 +78,11 @@ static __inline_hot void copy_bytes(void *to, const void *from, size_t size)
     }
 }
 
+static __noinline int refuse_copy(uint64_t addr, size_t size)
+{
+    return refuse(-XEN_EFAULT, "memory that is not there, or may not be written", addr, size);
+}
+
 /* One page, or less, between buf and a virtual address. Locks: takes p2m.lock. */
 static __inline_hot int copy_piece(struct vcpu *v, void *buf, uint64_t addr, size_t size,
                                    bool write)
@@ -91,13 +97,13 @@ static __inline_hot int copy_piece(struct vcpu *v, void *buf, uint64_t addr, siz
         frame_unmap(d->hv, ram);
     }
     spin_unlock(&d->p2m.lock);
-    return likely(ram != NULL) ? 0 : -XEN_EFAULT;
+    return likely(ram != NULL) ? 0 : refuse_copy(addr, size);
 }
 
 static __noinline int copy_pieces(struct vcpu *v, void *buf, uint64_t addr, size_t size, bool write)
 {
     char *at = buf;
-    int rc = range_is_valid(addr, size) ? 0 : -XEN_EFAULT;
+    int rc = range_is_valid(addr, size) ? 0 : refuse_copy(addr, size);
 
     while (size != 0 && rc == 0) {
         size_t piece = (size_t)MIN(size, PAGE_SIZE - (addr & ~PAGE_MASK));

@@ -142,7 +142,7 @@ static int count(struct domain *d, uint64_t pages)
     spin_lock(&d->lock);
     uint64_t have = d->pages, max = d->pages_max;
     if (d->state == DOMAIN_DYING) {
-        rc = -XEN_ESRCH;
+        rc = refuse(-XEN_ESRCH, "the domain is dying", d->id, 0);
     } else if (have > max || pages > max - have) {
         rc = -XEN_ENOMEM;
     } else {
