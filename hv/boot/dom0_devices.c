@@ -110,7 +110,9 @@ static int node_irq(const struct survey *s, uint32_t i, uint32_t *irq, bool *edg
     struct fdt_node node = fdt_walk_node(&s->walk);
     struct fdt_interrupt in = { .controller = s->pd->dom0->intc, .nr_cells = s->intc_cells };
     if (fdt_has_prop(s->host, node, "interrupts-extended")) {
-        return irq_of_node(hv, s->host, node, i, irq, edge);
+        /* What follows something malformed is nothing. */
+        return fdt_interrupt(s->host, node, i, &in) ? -XEN_ENOENT
+                                                    : arch_host_irq_of(hv, s->host, &in, irq, edge);
     }
     if (!(s->to_intc & BIT(s->walk.depth - 1))) {
         return -XEN_ENOENT;

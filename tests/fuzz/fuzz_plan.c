@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzz target: boot-time domains, from the device tree to running and back.
+ * Fuzz target: domains that boot builds, from the device tree to running and back.
  *
  * The input is either a whole device tree, or choices from which one with
- * domains, pools, modules and a partial tree is written; and which allocation
- * fails, if any. The plan is parsed, its domains are built by their jobs, some
+ * domains, pools, modules, a partial tree, a control domain and devices for it is written; and
+ * which allocation fails, if any. The plan is parsed, its domains are built by their jobs, some
  * stop for some reason, then all are taken apart. Nothing may crash, break a
  * rule of the fake machine, or stay behind (world_fini()).
  * FUZZ_SEEDS=dir in the environment writes the seed corpus there and ends.
  */
+#define BOARD_EXTRA write_machine
+struct fdt_writer;
+static void write_machine(struct fdt_writer *w);
 #include "board.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -181,11 +184,23 @@ static void write_child(struct board *b)
 static void write_domain(struct board *b)
 {
     static const char *const names[] = {
-        "memory",         "cpus",        "vpl011",       "nr_spis",
-        "xen,static-mem", "direct-map",  "xen,enhanced", "sve",
-        "domain-cpupool", "passthrough", "loam,weight",  "loam,restart",
+        "memory",
+        "cpus",
+        "vpl011",
+        "nr_spis",
+        "xen,static-mem",
+        "direct-map",
+        "xen,enhanced",
+        "sve",
+        "domain-cpupool",
+        "passthrough",
+        "loam,weight",
+        "loam,restart",
         "loam,pci",
-        "#address-cells", "unknown",     "status",       "#xen,static-mem-size-cells",
+        "#address-cells",
+        "unknown",
+        "status",
+        "#xen,static-mem-size-cells",
     };
     char name[8];
     snprintf(name, sizeof(name), "dom%u", take() % 8);
@@ -217,6 +232,61 @@ static void write_pool(struct board *b)
     fdt_write_end_node(&b->w);
 }
 
+/* Devices of the machine, beside those of every board. */
+static void write_machine(struct fdt_writer *w)
+{
+    static const char *const names[] = { "reg",         "ranges",          "interrupts",
+                                         "status",      "interrupt-map",   "interrupt-parent",
+                                         "compatible",  "#address-cells",  "#interrupt-cells",
+                                         "#size-cells", "xen,passthrough", "interrupts-extended",
+                                         "device_type", "phandle",         "iommus" };
+    uint8_t choice = take();
+    if (!(choice & 1)) {
+        return;
+    }
+    for (uint32_t nr = choice >> 1 & 7, depth = 0; nr || depth; nr -= nr != 0) {
+        if (depth && (nr == 0 || take() % 3 == 0)) {
+            fdt_write_end_node(w);
+            depth--;
+            continue;
+        }
+        fdt_write_begin_unit(w, "extra", nr);
+        write_props(w, names, ARRAY_SIZE(names));
+        depth++;
+    }
+}
+
+/* Options, modules and properties of the control domain. */
+static void write_dom0(struct board *b)
+{
+    static const char *const kinds[] = { "multiboot,ramdisk", "multiboot,module",
+                                         "xen,linux-zimage", "multiboot,kernel" };
+    static const char *const texts[] = { "dom0_mem=8M",
+                                         "dom0_mem=4M,max:6M dom0_max_vcpus=3 dom0_vcpus_pin",
+                                         "dom0_max_vcpus=2-9 ext_regions=0 noreboot",
+                                         "dom0_mem= =x no- dom0_max_vcpus=-",
+                                         "dom0_mem=99999T console=dtuart" };
+    static const char *const props[] = { "bootargs", "xen,xen-bootargs", "xen,dom0-bootargs" };
+    static const char *const names[] = { "#address-cells", "#size-cells", "linux,initrd-start",
+                                         "kaslr-seed", "stdout-path" };
+    uint8_t choice = take();
+    fdt_write_prop_string(&b->w, props[choice % 3], texts[take() % ARRAY_SIZE(texts)]);
+    if (choice & 0x80) {
+        char text[24] = { 0 };
+        for (size_t i = 0; i + 1 < sizeof(text); i++) {
+            text[i] = (char)take();
+        }
+        fdt_write_prop_string(&b->w, props[(choice + 1) % 3], text);
+    }
+    if (choice & 0x40) {
+        write_props(&b->w, names, ARRAY_SIZE(names));
+    }
+    board_kernel(b, 0x100000, 0x3800);
+    for (uint32_t nr = choice >> 4 & 3; nr; nr--) {
+        board_module(b, kinds[take() % ARRAY_SIZE(kinds)], take_number(), take_number());
+    }
+}
+
 /* Domains stop for any reason, some of them more than once. */
 static void stop_some(struct board *b)
 {
@@ -243,8 +313,11 @@ static bool raw_tree(struct board *b)
     return fdt_open(&b->host, b->blob, input.size) == 0;
 }
 
-static bool made_tree(struct board *b)
+static bool made_tree(struct board *b, bool dom0)
 {
+    if (dom0) {
+        write_dom0(b);
+    }
     for (uint32_t nr = take() % 6; nr; nr--) {
         if (take() % 4 == 0) {
             write_pool(b);
@@ -270,9 +343,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
     world_inject(&b->world, true);
-    input.allocations = 0;
+    input.allocations = 0; /* the board's own do not count */
     input.fail_at = mode & 2 ? fail_at + 1u : 0;
-    bool ok = mode & 1 ? raw_tree(b) : made_tree(b);
+    bool ok = mode & 1 ? raw_tree(b) : made_tree(b, mode & 4);
     if (ok && board_plan(b) == 0) {
         board_run(b);
         if (!b->stop) {
@@ -306,7 +379,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         for (size_t i = 2; i < 256; i++) {
             seed[i] = (uint8_t)(i * (2 * n + 1) + n);
         }
-        seed[0] = (uint8_t)(n & 2);
+        seed[0] = (uint8_t)((n & 2) | (n & 1) << 2);
         seed[1] = (uint8_t)(10 * n);
         write_seed(dir, n, seed, 256);
     }
