@@ -68,14 +68,17 @@ class Dom0Machine(Machine):
         return [x.domain for x in self.lines if re.search(pattern, x.text)]
 
     def focus(self, name: str) -> None:
-        if name != HOST:
+        """dom0's lines have no name, but the input knows it."""
+        if name != self.name:
             super().focus(name)
+        elif self.owner is not None:
+            super().focus("dom0")
 
     # --- dom0's shell -----------------------------------------------------------------
     def status(self, line: str, timeout: float = 60) -> Tuple[int, List[str]]:
         """Run a line in dom0: its exit status, and what it printed."""
         answer = super().command(self.name, f"{line}\necho status=$?".replace("\n", "; "), timeout)
-        answer = [text for text in answer if not NOISE.search(text)]
+        answer = without_noise(answer)
         found = re.search(r"^(.*)status=(\d+)$", answer[-1]) if answer else None
         if not found:
             raise Failure(f"no status of: {line}\n{self.tail()}")
@@ -186,6 +189,21 @@ class Dom0Machine(Machine):
     def free_pages(self) -> int:
         """What the hypervisor has; xl info tells MiB only."""
         return int(self.run("free-pages")[0])
+
+
+def without_noise(lines: List[str]) -> List[str]:
+    """A program's lines without a hypervisor's, nor the halves of those that it broke."""
+    kept = []
+    broken = False
+    for line in lines:
+        if NOISE.search(line):
+            broken = True
+            continue
+        if broken and kept and line.startswith(kept[-1]):
+            kept.pop()
+        broken = False
+        kept.append(line)
+    return kept
 
 
 def archive(files: Dict[str, str]) -> bytes:

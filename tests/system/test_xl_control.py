@@ -146,18 +146,19 @@ def test_core_of_a_guest(dom0):
     m.guest("one", "yes this-is-in-memory | head -c 1000000 >/tmp/text")
     m.run("xl dump-core one /tmp/core", 120)
     assert int(m.run("wc -c </tmp/core")[0]) > 128 << 20
-    assert int(m.run("grep -a -c this-is-in-memory /tmp/core", 120)[0]) > 40000
+    text = "tr '\\0' '\\n' </tmp/core | grep -c this-is-in-memory"
+    assert int(m.run(text, 120)[0]) > 40000
     assert m.guest("one", "echo $((6*7))") == ["42"]
     m.run("xl destroy one", 120)
 
 
 def test_triggers(dom0):
-    """What arm64 does not have is refused, and hurts nobody."""
+    """arm64 has none: refused, though xl's status does not tell, and nobody is hurt."""
     m = dom0(files=TICKER)
     ticker(m, "one")
     for trigger in ("nmi", "reset", "init", "power", "sleep", "s3resume"):
-        status, answer = m.status(f"xl trigger one {trigger} 0")
-        assert status != 0 and "failed" in "\n".join(answer), trigger
+        _, answer = m.status(f"xl trigger one {trigger} 0")
+        assert f"Send trigger '{trigger}' failed: Function not implemented" in "\n".join(answer)
     assert list(m.domains()) == ["Domain-0", "one"]
     m.run("xl destroy one")
 
@@ -166,8 +167,7 @@ def test_it_says_why(dom0):
     """A refused hypercall leaves its reason where root can read it."""
     m = dom0(files=TICKER)
     ticker(m, "one")
-    status, _ = m.status("xl trigger one reset 0")
-    assert status != 0
+    m.status("xl trigger one reset 0")
     text = "\n".join(m.run("xenhypfs cat /loam/refusals"))
     assert "sendtrigger" in text, text
     m.run("xl destroy one")
