@@ -62,7 +62,7 @@ image: $(O)/loam
 
 link = $(if $(flags-lto),$(HVCC) $(CFLAGS_HV) $(flags-lto) -nostdlib -static -Wl$(comma)$(subst \
 	$(space),$(comma),$(ldflags)),$(CROSS)ld $(ldflags))
-ldflags := -T $(O)/loam.lds --build-id=none -z noexecstack --no-warn-rwx-segments
+ldflags := -T $(O)/loam.lds --build-id=sha1 -z noexecstack --no-warn-rwx-segments
 space := $() $()
 
 # Linked twice: the second time with the table of its own symbols (for panic).

@@ -41,6 +41,11 @@ struct xen_feature_info {
     uint32_t submap;
 };
 
+/* In front of a buffer of `len` bytes, for texts of any length. */
+struct xen_varbuf {
+    uint32_t len;
+};
+
 struct xen_commandline {
     char text[1024];
 };

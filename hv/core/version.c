@@ -5,14 +5,19 @@
  * Loam reports the release whose ABI it speaks; its own name stands in the
  * extra version, which tools print behind it.
  */
+#include <arch/boot.h>
 #include <arch/vcpu.h>
+#include <loam/domain.h>
 #include <loam/hypercall.h>
 #include <loam/hypercall_ops.h>
+#include <loam/plan.h>
 #include <loam/refusal.h>
 #include <loam/string.h>
 #include <xen/errno.h>
 #include <xen/version.h>
 #include <xen/xen.h>
+
+#define CHANGESET "unavailable"
 
 int version_op_version(struct hc *hc, void *arg)
 {
@@ -53,7 +58,7 @@ int version_op_changeset(struct hc *hc, void *arg)
     struct xen_changeset *a = arg;
 
     memset(a, 0, sizeof(*a));
-    str_copy(a->text, sizeof(a->text), "unavailable");
+    str_copy(a->text, sizeof(a->text), CHANGESET);
     return 0;
 }
 
@@ -100,10 +105,59 @@ int version_op_guest_handle(struct hc *hc, void *arg)
     return 0;
 }
 
+/* The boot options are for those who chose them. */
+static const char *command_line(const struct hc *hc)
+{
+    return hc_is_control(hc) ? plan_options(hc->d->hv) : "";
+}
+
 int version_op_commandline(struct hc *hc, void *arg)
 {
     struct xen_commandline *a = arg;
 
     memset(a, 0, sizeof(*a));
+    str_copy(a->text, sizeof(a->text), command_line(hc));
     return 0;
 }
+
+/*
+ * Bytes into a struct xen_varbuf, as many as there are: without a buffer that is asked for. Returns
+ * how many.
+ */
+static int put_varbuf(struct hc *hc, const void *bytes, size_t size)
+{
+    struct guest_ref at = { hc->arg[1] };
+    struct xen_varbuf head;
+
+    hc->ret = size;
+    if (at.addr == 0) {
+        return 0;
+    }
+    int rc = guest_copy_from(hc->v, &head, at, sizeof(head));
+
+    if (rc == 0 && head.len < size) {
+        rc = refuse_unsaid(-XEN_ENOBUFS); /* the caller tries with more */
+    }
+    at.addr += sizeof(head);
+    return rc != 0 ? rc : guest_copy_to(hc->v, at, bytes, size);
+}
+
+static int put_text(struct hc *hc, const char *text) { return put_varbuf(hc, text, strlen(text)); }
+
+/* What follows the header and the name of the note, both padded to 4 bytes (gABI 5). */
+int version_op_build_id(struct hc *hc, void *arg)
+{
+    size_t size;
+    const uint32_t *note = arch_image_note(&size);
+    uint32_t name_words = size < 12 ? 0 : (note[0] + 3) / 4;
+
+    if (size < 12 + name_words * 4 + 1 || size - 12 - name_words * 4 < note[1]) {
+        return refuse(-XEN_ENODATA, "the image has no build id", size, 0);
+    }
+    return put_varbuf(hc, note + 3 + name_words, note[1]);
+}
+
+int version_op_extraversion2(struct hc *hc, void *arg) { return put_text(hc, LOAM_EXTRAVERSION); }
+int version_op_capabilities2(struct hc *hc, void *arg) { return put_text(hc, arch_capabilities()); }
+int version_op_changeset2(struct hc *hc, void *arg) { return put_text(hc, CHANGESET); }
+int version_op_commandline2(struct hc *hc, void *arg) { return put_text(hc, command_line(hc)); }

@@ -64,6 +64,7 @@ static void show_nothing(struct hv *hv, struct sink *s) { put_string(s, ""); }
 static void show_refusals(struct hv *hv, struct sink *s)
 {
     uint64_t end = refusal_count(hv);
+    const char *between = "";
 
     for (uint64_t i = end > REFUSALS_KEPT ? end - REFUSALS_KEPT : 0; i < end; i++) {
         char line[REFUSAL_TEXT_MAX];
@@ -71,8 +72,9 @@ static void show_refusals(struct hv *hv, struct sink *s)
 
         if (refusal_read(hv, i, &r)) {
             refusal_text(hv, &r, line);
+            put(s, between, strlen(between));
             put(s, line, strlen(line));
-            put(s, "\n", 1);
+            between = "\n"; /* none behind the last: the tool prints it */
         }
     }
     put(s, "", 1);

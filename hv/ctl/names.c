@@ -25,6 +25,13 @@ static const struct {
 #undef HC_CALL
 };
 
+/* Hypercalls of the ABI that are refused here and that kernels and tools may try all the same. */
+static const struct name others[] = {
+    { 5, "fpu_taskswitch" }, { 15, "set_timer_op" }, { 27, "xsm_op" },   { 28, "nmi_op" },
+    { 30, "callback_op" },   { 33, "physdev_op" },   { 37, "kexec_op" }, { 38, "tmem_op" },
+    { 39, "argo_op" },       { 40, "xenpmu_op" },    { 41, "dm_op" },
+};
+
 static const struct op_name ops[] = {
 #define HC_NAME(hypercall, op, name) { hypercall, op, name },
 #include <gen/hypercalls.h>
@@ -83,7 +90,7 @@ const char *hypercall_name(uint64_t number)
             return calls[i].name;
         }
     }
-    return NULL;
+    return find(others, ARRAY_SIZE(others), number);
 }
 
 const char *hypercall_op_name(uint64_t number, uint64_t op)

@@ -12,11 +12,13 @@
 
 #include "names.h"
 
-/* A name, or the number that has none. */
+/* A name, or the number that has none; a large one is an address. */
 static size_t put_name(char *line, size_t size, const char *name, uint64_t number)
 {
-    return name != NULL ? fmt_print(line, size, "%s ", name)
-                        : fmt_print(line, size, "%llu ", (unsigned long long)number);
+    if (name != NULL) {
+        return fmt_print(line, size, "%s ", name);
+    }
+    return fmt_print(line, size, number < 65536 ? "%llu " : "%#llx ", (unsigned long long)number);
 }
 
 void refusal_text(const struct hv *hv, const struct refusal *r, char line[REFUSAL_TEXT_MAX])

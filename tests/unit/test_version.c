@@ -111,3 +111,41 @@ TEST(features_say_how_memory_is_mapped)
         world_destroy(w);
     }
 }
+
+/* A text of any length: how long it is, then the bytes, without a zero. */
+TEST(texts_without_a_limit)
+{
+    static const struct {
+        uint64_t op;
+        const char *text;
+    } texts[] = { { 10, "\1\2\3\4\5\6\7\10" }, { 11, ".0-loam" }, { 12, "xen-3.0-fake " },
+                  { 13, "unavailable" }, { 14, "" } };
+    struct world *w;
+    struct domain *d = begin(&w, false);
+
+    for (uint32_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        struct {
+            uint32_t len;
+            char text[28];
+        } buf;
+        size_t size = strlen(texts[i].text);
+
+        memset(&buf, 'Z', sizeof(buf));
+        CHECK_EQ(dom_hypercall(w, 0, __HYPERVISOR_xen_version, texts[i].op, 0, 0), size);
+        buf.len = sizeof(buf.text);
+        CHECK(fake_guest_write(d->vcpus[0], gpa(DOM_RAM), &buf, sizeof(buf)));
+        CHECK_EQ(dom_hypercall(w, 0, __HYPERVISOR_xen_version, texts[i].op, DOM_RAM, 0), size);
+        CHECK(fake_guest_read(d->vcpus[0], gpa(DOM_RAM), &buf, sizeof(buf)));
+        CHECK(memcmp(buf.text, texts[i].text, size) == 0 && buf.text[size] == 'Z');
+        if (size != 0) {
+            buf.len = (uint32_t)size - 1;
+            CHECK(fake_guest_write(d->vcpus[0], gpa(DOM_RAM), &buf, sizeof(buf)));
+            CHECK_EQ(dom_hypercall(w, 0, __HYPERVISOR_xen_version, texts[i].op, DOM_RAM, 0),
+                     -XEN_ENOBUFS);
+            CHECK_EQ(dom_hypercall(w, 0, __HYPERVISOR_xen_version, texts[i].op,
+                                   UINT64_C(0x7000000000), 0), -XEN_EFAULT);
+        }
+    }
+    dom_destroy(w, d);
+    world_destroy(w);
+}

@@ -6,6 +6,7 @@
  * first page tables, the boot CPU's stack and its guard. tools/ check that
  * nobody adds others. Read next: core/start.c.
  */
+#include <arch/boot.h>
 #include <arch/cpu.h>
 #include <loam/atomic.h>
 #include <loam/fdt.h>
@@ -70,4 +71,13 @@ void start_secondary(struct pcpu *p)
         arch_cpu_halt(); /* too late: pcpu_start_all() has given up */
     }
     hv_start_secondary(p);
+}
+
+/* Of the linker script. */
+extern const char image_note_start[], image_note_end[];
+
+const void *arch_image_note(size_t *size)
+{
+    *size = (size_t)(image_note_end - image_note_start);
+    return image_note_start;
 }

@@ -3,6 +3,7 @@
  * What a toolstack says of fake domains and vCPUs: in the structures of Arm, whose ABI the
  * tests compare with Xen's. A fake vCPU has the first registers and the program counter.
  */
+#include <arch/boot.h>
 #include <arch/ctl.h>
 #include <arch/impl/fake.h>
 #include <loam/domain.h>
@@ -67,4 +68,12 @@ void arch_vcpu_context_get(struct vcpu *v, bool online, void *context)
     memcpy(c->user_regs.x, v->arch.reg, sizeof(v->arch.reg));
     c->user_regs.pc64 = v->arch.pc;
     c->flags = online ? VGCF_online : 0;
+}
+
+const void *arch_image_note(size_t *size)
+{
+    static const uint32_t note[] = { 4, 8, 3, 0x00554e47, 0x04030201, 0x08070605 }; /* "GNU" */
+
+    *size = sizeof(note);
+    return note;
 }

@@ -29,6 +29,8 @@ int __must_check arch_pcpu_init(struct pcpu *p);
  * requested. Errors: -XEN_ENOMEM.
  */
 int __must_check arch_iommu_init(struct hv *hv, const struct fdt *host);
+/* The ELF note with the image's build id, *size 0: it has none. Constant. */
+const void *arch_image_note(size_t *size);
 /* Name and a word on the CPU, GIC, address widths for the boot log. */
 void arch_describe(const struct hv *hv, char *buf, size_t size);
 /*
