@@ -26,6 +26,9 @@ static int pool_info(struct ctl *c, struct xen_sysctl_cpupool_op *a)
     struct cpupool_info info;
     int rc = cpupool_info(c->hc->d->hv, a->cpupool_id, &info);
 
+    if (rc == -XEN_ENOENT) {
+        return refuse_unsaid(rc); /* how a list of the pools ends */
+    }
     if (rc == 0) {
         a->cpupool_id = info.id;
         a->sched_id = info.sched;
