@@ -61,6 +61,9 @@ int subsystems_init(struct domain *d)
         int rc = subsystems[i].init != NULL ? subsystems[i].init(d) : 0;
 
         if (rc != 0) {
+            /* Those that are prepared may hold things that close() gives back. */
+            while (subsystems_close(d) != 0) {
+            }
             subsystems_free(d);
             return rc;
         }

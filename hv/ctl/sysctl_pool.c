@@ -12,15 +12,6 @@
 #include <xen/errno.h>
 #include <xen/sysctl.h>
 
-/* Writes as much of mask as the caller's bitmap has room for. */
-static int put_cpumask(struct ctl *c, const struct xenctl_bitmap *to, const struct cpumask *mask)
-{
-    uint32_t room = to->nr_bits / 8 + (to->nr_bits % 8 != 0);
-
-    return guest_copy_to(c->hc->v, (struct guest_ref){ to->bitmap }, mask->w,
-                         MIN(room, (uint32_t)sizeof(mask->w)));
-}
-
 static int pool_info(struct ctl *c, struct xen_sysctl_cpupool_op *a)
 {
     struct cpupool_info info;
@@ -33,7 +24,7 @@ static int pool_info(struct ctl *c, struct xen_sysctl_cpupool_op *a)
         a->cpupool_id = info.id;
         a->sched_id = info.sched;
         a->n_dom = info.nr_domains;
-        rc = put_cpumask(c, &a->cpumap, &info.cpus);
+        rc = ctl_bitmap_write(c->hc, &a->cpumap, info.cpus.w, CPUMASK_WORDS);
     }
     return rc;
 }
@@ -43,7 +34,7 @@ static int free_cpus(struct ctl *c, const struct xen_sysctl_cpupool_op *a)
     struct cpumask mask;
 
     cpupool_free_cpus(c->hc->d->hv, &mask);
-    return put_cpumask(c, &a->cpumap, &mask);
+    return ctl_bitmap_write(c->hc, &a->cpumap, mask.w, CPUMASK_WORDS);
 }
 
 static int move_domain(struct ctl *c, const struct xen_sysctl_cpupool_op *a)

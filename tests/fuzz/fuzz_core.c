@@ -427,6 +427,7 @@ static int on_firmware(struct vcpu *v, struct vm_exit *x)
 }
 
 #include "grant_actions.h"
+#include "control_actions.h"
 
 static void fill_hypercall(struct vcpu *v)
 {
@@ -440,6 +441,9 @@ static void fill_hypercall(struct vcpu *v)
     reg[2] = guest_addr();
     if (reg[5] == __HYPERVISOR_grant_table_op && u8() >= 16) {
         fill_grant_op(v);
+    }
+    if (u8() >= 16 || (v->domain->who & HC_WHO_CONTROL)) {
+        fill_control_op(v);
     }
 }
 
@@ -543,6 +547,7 @@ static void action_create(struct slot *s)
                                .pool = how & 8 ? st.null_pool : NULL };
 
     c.name[0] = (char)('a' + (s - st.slot));
+    c.control = (how & 36) == 36 && s == st.slot;
     if (s->d != NULL || domain_create(st.hv, &c, &s->d) != 0) {
         return;
     }

@@ -100,8 +100,10 @@ TEST(what_there_is_not)
                                         .domid = 0x10001 };
     CHECK_EQ(op(&c, &a), -XEN_EINVAL);
     a = (struct xen_sysctl_cpupool_op){ .op = XEN_SYSCTL_CPUPOOL_OP_INFO,
-                                        .cpumap = { NOWHERE, UINT32_MAX } };
+                                        .cpumap = { NOWHERE, 64 } };
     CHECK_EQ(op(&c, &a), -XEN_EFAULT);
+    a.cpumap.nr_bits = UINT32_MAX;
+    CHECK_EQ(op(&c, &a), -XEN_EINVAL);
     control_end(&c);
 }
 
