@@ -116,6 +116,12 @@ struct xen_sysctl_numainfo {
     uint64_t distance; /* handle of uint32_t */
 };
 
+struct xen_sysctl_pcitopoinfo {
+    uint32_t num_devs;
+    uint64_t devs;  /* handle of struct physdev_pci_device */
+    uint64_t nodes; /* handle of uint32_t */
+};
+
 #define XEN_SYSCTL_CPUPOOL_OP_CREATE 1
 #define XEN_SYSCTL_CPUPOOL_OP_DESTROY 2
 #define XEN_SYSCTL_CPUPOOL_OP_INFO 3

@@ -18,6 +18,8 @@
 
 #define DISTANCE_LOCAL 10 /* of a node from itself, as ACPI SLIT has it */
 
+#define DEVICES_MAX 64 /* of one call of pcitopoinfo */
+
 /* Before 4.16 these were the capabilities that there were; later ones may not be shown. */
 #define PHYSCAPS_OLD 0x7fu
 #define SYSCTL_4_16 0x14
@@ -186,4 +188,18 @@ int sysctl_op_numainfo(struct ctl *c, void *arg)
     }
     a->num_nodes = 1;
     return rc;
+}
+
+/* Each device is at the only node. A caller with more devices than one call answers comes again. */
+int sysctl_op_pcitopoinfo(struct ctl *c, void *arg)
+{
+    struct xen_sysctl_pcitopoinfo *a = arg;
+    static const uint32_t nodes[DEVICES_MAX];
+
+    if (a->devs == 0 || a->nodes == 0) {
+        return refuse(-XEN_EINVAL, "no place for devices or their nodes", a->devs, a->nodes);
+    }
+    a->num_devs = MIN(a->num_devs, (uint32_t)DEVICES_MAX);
+    return guest_copy_to(c->hc->v, (struct guest_ref){ a->nodes }, nodes,
+                         a->num_devs * sizeof(nodes[0]));
 }

@@ -46,7 +46,7 @@ TEST(a_write_is_enough_to_have_the_input)
 
     control_put(&c, 0, BUF, "boot\n", 5);
     CHECK_EQ(console(&c, 0, WRITE, 5, BUF), 0);
-    CHECK(world_console_has(c.w, "(dom0) boot\r\n"));
+    CHECK(world_console_has(c.w, "boot\r\n"));
     type(&c, "x");
     CHECK_EQ(console(&c, 0, READ, 8, BUF), 1);
     control_end(&c);
@@ -84,6 +84,24 @@ TEST(input_waits_in_a_ring)
         CHECK(memcmp(got, text, 1024) == 0);
     }
     control_end(&c);
+}
+
+/* Its services are prepared one after the other: those before the one that fails are ended. */
+TEST_ALLOC(a_control_domain_that_is_not_made_leaves_nothing)
+{
+    struct domain_config config = { .name = "dom0", .vcpus_max = 4, .enhanced = true,
+                                    .control = true };
+    struct world *w = dom_world(1);
+    struct domain *d;
+
+    world_inject(w, true);
+    int rc = domain_create(w->hv, &config, &d);
+    world_inject(w, false);
+    CHECK(rc == 0 || (rc == -XEN_ENOMEM && unit_injected()));
+    if (rc == 0) {
+        dom_destroy(w, d);
+    }
+    world_destroy(w);
 }
 
 TEST(lines_of_the_hypervisor_are_kept)

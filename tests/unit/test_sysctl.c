@@ -229,6 +229,27 @@ TEST(nodes)
     control_end(&c);
 }
 
+TEST(nodes_of_devices)
+{
+    struct control c = control_begin();
+    struct xen_sysctl_pcitopoinfo a = { 3, BUF, BUF + 64 };
+    uint32_t node[4] = { 7, 7, 7, 7 };
+
+    control_put(&c, 0, BUF + 64, node, sizeof(node));
+    CHECK_EQ(call(&c, 22, &a, sizeof(a)), 0);
+    control_get(&c, 0, BUF + 64, node, sizeof(node));
+    CHECK_EQ(a.num_devs, 3);
+    CHECK(node[0] == 0 && node[2] == 0 && node[3] == 7);
+    a.num_devs = UINT32_MAX; /* as many as one call answers */
+    CHECK_EQ(call(&c, 22, &a, sizeof(a)), 0);
+    CHECK_EQ(a.num_devs, 64);
+    a = (struct xen_sysctl_pcitopoinfo){ 3, BUF, NOWHERE };
+    CHECK_EQ(call(&c, 22, &a, sizeof(a)), -XEN_EFAULT);
+    a = (struct xen_sysctl_pcitopoinfo){ 3, 0, BUF };
+    CHECK_EQ(call(&c, 22, &a, sizeof(a)), -XEN_EINVAL);
+    control_end(&c);
+}
+
 /* As `xl dmesg` does it: everything, then on from where it ended. */
 TEST(the_log)
 {
