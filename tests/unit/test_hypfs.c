@@ -197,7 +197,12 @@ TEST(a_buffer_that_is_too_small)
     CHECK_EQ(get(&c, "/buildinfo", sizeof(e), &e, text), -XEN_ENOBUFS);
     uint32_t size = e.content_len;
     CHECK(size > 30 && size < 200);
+    char canary = 0x5a;
+    control_put(&c, 0, BUF + sizeof(e) + size - 1, &canary, 1);
     CHECK_EQ(get(&c, "/buildinfo", sizeof(e) + size - 1, &e, text), -XEN_ENOBUFS);
+    control_get(&c, 0, BUF + sizeof(e) + size - 1, &canary, 1);
+    CHECK_EQ(canary, 0x5a);
+    CHECK_EQ(e.content_len, size);
     CHECK_EQ(get(&c, "/buildinfo", sizeof(e) + size, &e, text), 0);
     CHECK_EQ(e.content_len, size);
     /* Else the text of refusals would grow each time somebody asks how long it is. */

@@ -3,6 +3,7 @@
 #include <xen/sched.h>
 #include <xen/xen.h>
 
+#include "../../hv/arch/fake/fake.h"
 #include "control.h"
 
 static int64_t watchdog(struct control *c, uint32_t id, uint32_t timeout)
@@ -53,6 +54,26 @@ TEST(one_that_is_set_in_time_is_silent)
     pass(&c, 9);
     CHECK_EQ(c.domu->state, DOMAIN_RUNNING);
     control_end(&c);
+}
+
+/* A CPU that waits does so for now: time stands still. */
+static void on_wait(struct fake_machine *m, struct pcpu *p) { fake_stop(FAKE_STOP_IDLE); }
+
+TEST(it_goes_with_its_domain)
+{
+    struct control c = control_begin();
+    struct pcpu *p = c.w->hv->pcpus[1];
+
+    CHECK_EQ(watchdog(&c, 0, 10), 1);
+    const struct heap_node *timer = heap_min(&p->timers);
+    CHECK(timer != NULL && timer->key == c.w->machine.now + 10 * (ns_t)NS_PER_S);
+    c.w->machine.on_wait = on_wait;
+    domain_get(c.domu); /* somebody else's: the timer's memory stays for a while */
+    dom_destroy(c.w, c.domu);
+    CHECK(!heap_node_is_queued(timer));
+    domain_put(c.domu);
+    dom_destroy(c.w, c.dom0);
+    world_destroy(c.w);
 }
 
 TEST(bad_arguments)
