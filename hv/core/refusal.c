@@ -21,7 +21,7 @@ static uint64_t exit_of(const struct pcpu *p)
 /* In place of a check: see refuse_unsaid(). */
 static const char UNSAID[] = "";
 
-int refuse(int rc, const char *check, uint64_t a, uint64_t b)
+void refusal_say(int rc, const char *check, uint64_t a, uint64_t b)
 {
     struct pcpu *p = this_pcpu();
     struct refusal_note *n = &p->refusal;
@@ -30,7 +30,6 @@ int refuse(int rc, const char *check, uint64_t a, uint64_t b)
     if (n->check == NULL || n->exit != exit) {
         *n = (struct refusal_note){ .check = check, .rc = rc, .value = { a, b }, .exit = exit };
     }
-    return rc;
 }
 
 int refuse_unsaid(int rc) { return refuse(rc, UNSAID, 0, 0); }

@@ -36,12 +36,19 @@ struct refusal {
     uint64_t value[2];
 };
 
+/* The part of refuse() that is a call. */
+void refusal_say(int rc, const char *check, uint64_t a, uint64_t b);
+
 /*
  * Notes why what this CPU does is refused: `check` is what did not hold, a and b
  * are the values it looked at. Returns rc, so that `return refuse(-XEN_EINVAL, ...)`
  * reads like the error alone. The first note of a hypercall stays.
  */
-int refuse(int rc, const char *check, uint64_t a, uint64_t b);
+static inline int refuse(int rc, const char *check, uint64_t a, uint64_t b)
+{
+    refusal_say(rc, check, a, b);
+    return rc; /* here, where the compiler sees that it is not 0 */
+}
 
 /*
  * The error is an answer that the caller asked for, as the size that its buffer must have: it
