@@ -69,10 +69,13 @@ int sched_op_poll(struct hc *hc, void *arg)
     if (a->nr_ports > POLL_PORTS_MAX) {
         return refuse(-XEN_EINVAL, "more than 128 ports", a->nr_ports, 0);
     }
-    int rc = guest_copy_from(hc->v, ports, (struct guest_ref){ a->ports },
-                             a->nr_ports * sizeof(ports[0]));
-    if (rc != 0) {
-        return rc;
+    if (a->nr_ports != 0) {
+        int rc = guest_copy_from(hc->v, ports, (struct guest_ref){ a->ports },
+                                 a->nr_ports * sizeof(ports[0]));
+
+        if (rc != 0) {
+            return rc;
+        }
     }
     for (uint32_t i = 0; i < a->nr_ports; i++) {
         if (channel_find(e, ports[i]) == NULL) {

@@ -23,6 +23,7 @@
 #include <arch/irq.h>
 #include <arch/vcpu.h>
 #include <loam/domain.h>
+#include <loam/evtchn.h>
 #include <loam/frame.h>
 #include <loam/guest_copy.h>
 #include <loam/irq.h>
@@ -247,6 +248,8 @@ static void check_quick(void)
     const char *wrong = grant_check(st.hv);
 
     EXPECT(wrong == NULL, "%s", wrong);
+    wrong = evtchn_check(st.hv);
+    EXPECT(wrong == NULL, "%s", wrong);
     for (uint32_t i = 0; i < st.hv->nr_pcpus; i++) {
         check_cpu(st.hv->pcpus[i]);
     }
@@ -428,6 +431,7 @@ static int on_firmware(struct vcpu *v, struct vm_exit *x)
 
 #include "grant_actions.h"
 #include "control_actions.h"
+#include "event_actions.h"
 
 static void fill_hypercall(struct vcpu *v)
 {
@@ -439,6 +443,9 @@ static void fill_hypercall(struct vcpu *v)
     reg[0] = (which >> 4) == 1 ? odd_number() : c->rows[u8() % c->nr].op;
     reg[1] = c->number == __HYPERVISOR_console_io ? u8() : guest_addr();
     reg[2] = guest_addr();
+    if (reg[5] == __HYPERVISOR_event_channel_op && u8() >= 16) {
+        fill_event_op(v);
+    }
     if (reg[5] == __HYPERVISOR_grant_table_op && u8() >= 16) {
         fill_grant_op(v);
     }
@@ -864,6 +871,7 @@ static void action(void)
     case 18:
     case 19: attend(p); break;
     case 20: action_grant(any_slot()); break;
+    case 21: action_event(any_slot()); break;
     default: action_exit(p); break;
     }
     /* What ran in the hypervisor on p ends with the work that it left for p itself. */
