@@ -86,6 +86,7 @@ TEST(a_port_is_bound_by_whom_it_is_for)
     CHECK_EQ(bind_interdomain(b, f.a->id, 0), -XEN_EINVAL);
     CHECK_EQ(bind_interdomain(b, f.a->id, 4000), -XEN_EINVAL);
     CHECK_EQ(bind_interdomain(b, f.a->id, UINT32_MAX), -XEN_EINVAL);
+    CHECK_EQ(bind_interdomain(b, f.a->id, EVTCHN_FIFO_NR_CHANNELS), -XEN_EINVAL);
     CHECK_EQ(bind_interdomain(b, 77, 1), -XEN_ESRCH);
     CHECK_EQ(bind_interdomain(b, DOMID_INVALID, 1), -XEN_ESRCH);
     CHECK_EQ(send(a, (evtchn_port_t)port), 0); /* into the void */
