@@ -55,6 +55,9 @@ static const char *check_bucket(struct domain *d, const struct channel_group *g,
     if (((g->full >> bucket & 1) != 0) != (g->used[bucket] == UINT64_MAX)) {
         return "a bucket is not as full as its group says";
     }
+    if (c == NULL && (g->used[bucket] & ~(uint64_t)(first == 0 ? 1 : 0)) == 0) {
+        return NULL;
+    }
     for (uint32_t i = 0; i < BUCKET_CHANNELS; i++) {
         bool is_used = (g->used[bucket] >> i & 1) && first + i != 0;
 

@@ -454,6 +454,17 @@ static void fill_hypercall(struct vcpu *v)
     }
 }
 
+static void action_event_call(struct pcpu *p)
+{
+    if (!st.in_guest[p->id] || p->current->domain->evtchn == NULL) {
+        attend(p);
+        return;
+    }
+    st.exit = (struct vm_exit){ .kind = VM_EXIT_HYPERCALL };
+    fill_event_op(p->current);
+    run(p, make_exit);
+}
+
 static void fill_mmio(struct mmio_access *a)
 {
     uint32_t how = u8();
@@ -872,6 +883,8 @@ static void action(void)
     case 19: attend(p); break;
     case 20: action_grant(any_slot()); break;
     case 21: action_event(any_slot()); break;
+    case 22:
+    case 23: action_event_call(p); break;
     default: action_exit(p); break;
     }
     /* What ran in the hypervisor on p ends with the work that it left for p itself. */
