@@ -11,7 +11,6 @@
 #include <loam/log.h>
 #include <loam/p2m.h>
 #include <loam/pcpu.h>
-#include <loam/string.h>
 #include <loam/vcpu.h>
 #include <xen/errno.h>
 
@@ -44,7 +43,7 @@ static int do_element(struct hc *hc, const struct element_kind *k, uint64_t addr
         return refuse(-XEN_EFAULT, "an element cannot be read", addr, k->size);
     }
     int16_t status = (int16_t)k->act(hc, buf);
-    memcpy(bytes + k->status, &status, sizeof(status));
+    *(int16_t *)(bytes + k->status) = status;
     if (unlikely(status != 0)) {
         record(hc, status, !*failed);
         *failed = true;

@@ -88,20 +88,25 @@ static void walk_to(struct domain *d, const struct stage2_format *fmt, gfn_t g, 
                     struct walk *w)
 {
     struct hv *hv = d->hv;
+    mfn_t table = d->p2m.root;
+    uint32_t at = fmt->levels - 1u;
+    uint32_t bits = fmt->index_bits, shift = at * bits;
+    uint64_t mask = (UINT64_C(1) << fmt->root_bits) - 1; /* of the root; other tables are smaller */
 
-    w->table = d->p2m.root;
-    w->level = fmt->levels - 1u;
     for (;;) {
-        uint64_t *entry = frame_map_local(hv, w->table);
+        uint64_t *entry = frame_map_local(hv, table);
+        uint32_t index = (uint32_t)(g.n >> shift & mask);
+        uint64_t pte = atomic_load_relaxed(&entry[index]);
 
-        w->index = index_at(fmt, g, w->level);
-        w->pte = atomic_load_relaxed(&entry[w->index]);
         frame_unmap(hv, entry);
-        if (w->level == level || !arch_stage2_is_table(w->pte, w->level)) {
+        if (at == level || !arch_stage2_is_table(pte, at)) {
+            *w = (struct walk){ .table = table, .level = at, .index = index, .pte = pte };
             return;
         }
-        w->table = arch_stage2_mfn(w->pte);
-        w->level--;
+        table = arch_stage2_mfn(pte);
+        at--;
+        shift -= bits;
+        mask = (UINT64_C(1) << bits) - 1;
     }
 }
 
@@ -634,12 +639,48 @@ int p2m_unmap_ram(struct domain *d, gfn_t g, uint64_t pages, mfn_t *m, uint64_t 
     return rc;
 }
 
+/* The mapped block that w stands at. */
+static struct p2m_block block_at(const struct stage2_format *fmt, const struct walk *w, gfn_t g)
+{
+    return (struct p2m_block){
+        .gfn = gfn(ALIGN_DOWN(g.n, level_pages(fmt, w->level))),
+        .mfn = arch_stage2_mfn(w->pte),
+        .pages = level_pages(fmt, w->level),
+        .order = level_order(fmt, w->level),
+        .type = arch_stage2_type(w->pte),
+    };
+}
+
+/* As p2m_lookup_locked(), but a single page does not take the place of a block in p2m.found. */
+static __inline_hot mfn_t page_at_locked(struct domain *d, gfn_t g, enum p2m_type *type)
+{
+    const struct stage2_format *fmt = d->p2m.format;
+    struct walk w;
+
+    if (g.n - d->p2m.found.gfn.n < d->p2m.found.pages) {
+        return p2m_lookup_locked(d, g, type, NULL);
+    }
+    if (d->p2m.closed || !range_is_valid(fmt, g, 1)) {
+        return MFN_NONE;
+    }
+    walk_to(d, fmt, g, 0, &w);
+    if (!is_leaf(w.pte, w.level)) {
+        return MFN_NONE;
+    }
+    if (w.level != 0) {
+        d->p2m.found = block_at(fmt, &w, g);
+        return p2m_lookup_locked(d, g, type, NULL);
+    }
+    *type = arch_stage2_type(w.pte);
+    return arch_stage2_mfn(w.pte);
+}
+
 mfn_t p2m_get_frame(struct domain *d, gfn_t g, uint32_t want, enum p2m_type *type)
 {
     enum p2m_type t = P2M_INVALID;
 
     spin_lock(&d->p2m.lock);
-    mfn_t m = p2m_lookup_locked(d, g, &t, NULL);
+    mfn_t m = page_at_locked(d, g, &t);
     if (!mfn_is_none(m) && (want & 1u << t) == 0) {
         m = MFN_NONE;
     }
@@ -666,13 +707,7 @@ static bool find_block(struct domain *d, gfn_t g, struct p2m_block *b)
     if (!is_leaf(w.pte, w.level)) {
         return false;
     }
-    *b = (struct p2m_block){
-        .gfn = gfn(ALIGN_DOWN(g.n, level_pages(fmt, w.level))),
-        .mfn = arch_stage2_mfn(w.pte),
-        .pages = level_pages(fmt, w.level),
-        .order = level_order(fmt, w.level),
-        .type = arch_stage2_type(w.pte),
-    };
+    *b = block_at(fmt, &w, g);
     return true;
 }
 
