@@ -102,7 +102,7 @@ static int extents_step(struct hc *hc, const struct xen_memory_reservation *r, s
 {
     uint64_t first = memory_op_first(hc);
     uint64_t list = r->extent_start + first * sizeof(uint64_t);
-    struct extents e = { .d = d, .order = r->extent_order };
+    struct extents e; /* its list is not cleared first */
     uint32_t done = 0;
 
     if (first > r->nr_extents || r->nr_extents > UINT64_MAX >> MEMOP_EXTENT_SHIFT) {
@@ -117,6 +117,8 @@ static int extents_step(struct hc *hc, const struct xen_memory_reservation *r, s
             hc, first,
             refuse(-XEN_EINVAL, "extents of more than 2 MiB", r->extent_order, EXTENT_ORDER_MAX));
     }
+    e.d = d;
+    e.order = r->extent_order;
     e.nr = MAX(STEP_PAGES >> r->extent_order, 1);
     e.nr = (uint32_t)MIN(e.nr, r->nr_extents - first);
     int rc = guest_copy_from(hc->v, e.gfn, (struct guest_ref){ list }, e.nr * sizeof(e.gfn[0]));

@@ -21,7 +21,6 @@
 #include <loam/hypercall_ops.h>
 #include <loam/p2m.h>
 #include <loam/refusal.h>
-#include <loam/string.h>
 #include <xen/errno.h>
 #include <xen/memory.h>
 
@@ -178,7 +177,9 @@ static int batch_read(struct hc *hc, const struct xen_add_to_physmap_batch *a, u
         rc = guest_copy_from(hc->v, b->gpfn, element(a->gpfns, first, 8), nr * sizeof(b->gpfn[0]));
     }
     if (likely(rc == 0)) {
-        memset(b->err, 0, nr * sizeof(b->err[0]));
+        for (uint32_t i = 0; i < nr; i++) {
+            b->err[i] = 0;
+        }
         rc = guest_copy_to(hc->v, element(a->errs, first, 4), b->err, nr * sizeof(b->err[0]));
     }
     return likely(rc == 0) ? 0 : refuse(rc, "a list of the batch cannot be accessed", first, nr);

@@ -84,8 +84,8 @@ static bool range_is_valid(const struct stage2_format *fmt, gfn_t g, uint64_t pa
 }
 
 /* Goes down from the root towards g until an entry that is no table, or `level`. */
-static void walk_to(struct domain *d, const struct stage2_format *fmt, gfn_t g, uint32_t level,
-                    struct walk *w)
+static __inline_hot void walk_to(struct domain *d, const struct stage2_format *fmt, gfn_t g,
+                                 uint32_t level, struct walk *w)
 {
     struct hv *hv = d->hv;
     mfn_t table = d->p2m.root;

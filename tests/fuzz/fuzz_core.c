@@ -26,19 +26,23 @@
 #include <loam/evtchn.h>
 #include <loam/frame.h>
 #include <loam/guest_copy.h>
+#include <loam/hypercall.h>
 #include <loam/irq.h>
 #include <loam/job.h>
 #include <loam/mem.h>
+#include <loam/memory.h>
 #include <loam/p2m.h>
 #include <loam/pcpu.h>
 #include <loam/sched.h>
 #include <loam/vcpu.h>
 #include <loam/vuart.h>
 #include <xen/errno.h>
+#include <xen/memory.h>
 #include <xen/xen.h>
 
 #include "../../hv/arch/fake/fake.h"
 #include "grant_invariants.h"
+#include "memory_invariants.h"
 #include "world.h"
 
 #define SLOTS 4
@@ -103,6 +107,7 @@ static struct state {
     bool in_guest[4];
     uint32_t fail_in; /* the allocation that fails, 0: none */
     struct cpupool *null_pool;
+    bool as_control; /* the next call is made with the rights of a control domain */
     struct vm_exit exit;
     struct pcpu *p; /* that acts */
     uint32_t steps; /* of teardowns since it does */
@@ -399,6 +404,8 @@ static void settle(void)
         }
     }
     check_frames();
+    const char *wrong = memory_check(st.hv);
+    EXPECT(wrong == NULL, "%s", wrong);
 }
 
 /* --- Guests ------------------------------------------------------------------ */
@@ -432,6 +439,7 @@ static int on_firmware(struct vcpu *v, struct vm_exit *x)
 #include "grant_actions.h"
 #include "control_actions.h"
 #include "event_actions.h"
+#include "memory_actions.h"
 
 static void fill_hypercall(struct vcpu *v)
 {
@@ -448,6 +456,9 @@ static void fill_hypercall(struct vcpu *v)
     }
     if (reg[5] == __HYPERVISOR_grant_table_op && u8() >= 16) {
         fill_grant_op(v);
+    }
+    if (reg[5] == __HYPERVISOR_memory_op && u8() >= 16) {
+        fill_memory_op(v);
     }
     if (u8() >= 16 || (v->domain->who & HC_WHO_CONTROL)) {
         fill_control_op(v);
@@ -487,7 +498,9 @@ static void action_exit(struct pcpu *p)
 
     st.exit = (struct vm_exit){ .kind = kind < VM_EXIT_KINDS ? kind : VM_EXIT_HYPERCALL,
                                 .info = u8() };
-    if (st.exit.kind == VM_EXIT_HYPERCALL) {
+    if (st.exit.kind == VM_EXIT_HYPERCALL && v->arch.repeat) {
+        st.as_control = st.exit.info & 1; /* the same call, as it goes on */
+    } else if (st.exit.kind == VM_EXIT_HYPERCALL) {
         fill_hypercall(v);
     } else if (st.exit.kind == VM_EXIT_MMIO) {
         fill_mmio(&st.exit.mmio);
@@ -495,8 +508,18 @@ static void action_exit(struct pcpu *p)
         v->arch.reg[0] = u8();
         v->arch.reg[1] = u8() & 0x80 ? odd_number() : u8() % VCPUS;
     }
+    v->arch.repeat = false;
     v->arch.delivered = 0;
+    if (st.as_control) {
+        v->domain->who |= HC_WHO_CONTROL;
+    }
+    struct domain *d = v->domain;
+    domain_get(d);
     run(p, make_exit);
+    d->who &= ~(uint32_t)HC_WHO_CONTROL;
+    st.as_control = false;
+    domain_put(d);
+    check_fresh();
 }
 
 static bool is_device(struct domain *d, uint64_t a)
@@ -547,6 +570,8 @@ static int fill(struct domain *d, enum vuart_kind uart)
         return -XEN_ENOMEM;
     }
     frame_assign(d->hv, m, 3, d);
+    d->pages += 8;
+    memory_set_max(d, 2048);
     rc = p2m_map(d, gfn(RAM_GFN), m, 8, P2M_RAM_RW);
     if (rc != 0) {
         domain_free_ram(d, m, 8);
@@ -702,9 +727,9 @@ static void action_map(struct slot *s)
         return;
     }
     frame_assign(st.hv, m, order, s->d);
+    s->d->pages += 1u << order;
     if (p2m_map(s->d, g, m, 1u << order, how & 8 ? P2M_RAM_RO : P2M_RAM_RW) != 0) {
-        frame_unassign(st.hv, m, order);
-        frame_free(st.hv, m, order);
+        domain_free_ram(s->d, m, 1u << order);
     }
 }
 
@@ -745,8 +770,7 @@ static void action_unmap(struct slot *s)
     for (uint64_t i = 0; i < pages; i++) {
         EXPECT(mfn_is_none(p2m_lookup(s->d, gfn_add(g, i), NULL, NULL)), "it is still mapped");
         if (!mfn_is_none(was[i])) {
-            frame_unassign(st.hv, was[i], 0);
-            frame_free(st.hv, was[i], 0);
+            domain_free_ram(s->d, was[i], 1);
         }
     }
 }
@@ -885,6 +909,7 @@ static void action(void)
     case 21: action_event(any_slot()); break;
     case 22:
     case 23: action_event_call(p); break;
+    case 24: action_limits(any_slot()); break;
     default: action_exit(p); break;
     }
     /* What ran in the hypervisor on p ends with the work that it left for p itself. */

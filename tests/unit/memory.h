@@ -13,6 +13,7 @@
 #include <xen/xen.h>
 
 #include "dom.h"
+#include "memory_invariants.h"
 
 #define RAM_GFN (DOM_RAM >> PAGE_SHIFT)
 #define RAM_PAGES (UINT64_C(1) << DOM_RAM_ORDER)
@@ -64,6 +65,7 @@ static inline struct pair pair_begin(void)
 static inline void pair_end(struct pair *p)
 {
     world_inject(p->w, false);
+    CHECK_STR(memory_check(p->w->hv) != NULL ? memory_check(p->w->hv) : "nothing", "nothing");
     if (p->guest != NULL) {
         dom_destroy(p->w, p->guest);
     }

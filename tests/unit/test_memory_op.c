@@ -30,6 +30,15 @@ static void check_page_is_zero(struct pair *p, struct domain *d, uint64_t g)
     CHECK(is_zero(page, sizeof(page)));
 }
 
+/* No CPU finds a page there any more, the one that used it included. */
+static void check_page_is_gone(struct pair *p, struct domain *d, uint64_t g)
+{
+    uint8_t byte;
+
+    world_cpu(p->w, cpu_of(p, d));
+    CHECK(!fake_guest_read(d->vcpus[0], gpa(g << PAGE_SHIFT), &byte, 1));
+}
+
 TEST(pages_come_and_go)
 {
     struct pair p = pair_begin();
@@ -45,10 +54,31 @@ TEST(pages_come_and_go)
 
     CHECK_EQ(extents(&p, p.guest, DECREASE, 300, 0, DOMID_SELF), 300);
     CHECK_EQ(p.guest->pages, RAM_PAGES);
+    check_page_is_gone(&p, p.guest, HOLE);
+    check_page_is_gone(&p, p.guest, HOLE + 299);
     CHECK_EQ(avail - p.w->hv->frames.avail, p.guest->p2m.table_pages - tables);
     CHECK(mfn_is_none(p2m_lookup(p.guest, gfn(HOLE + 17), NULL, NULL)));
     /* There is nothing there any more. */
     CHECK_EQ(extents(&p, p.guest, DECREASE, 300, 0, DOMID_SELF), 0);
+    pair_end(&p);
+}
+
+TEST(a_run_is_of_contiguous_frames)
+{
+    struct pair p = pair_begin();
+    mfn_t was[8];
+
+    /* Neighbours in the guest that got their frames one by one, the last one first. */
+    for (uint64_t i = 8; i-- > 0;) {
+        list_gfns(&p, p.guest, HOLE + i, 1, 1);
+        CHECK_EQ(extents(&p, p.guest, POPULATE, 1, 0, DOMID_SELF), 1);
+        was[i] = p2m_lookup(p.guest, gfn(HOLE + i), NULL, NULL);
+    }
+    list_gfns(&p, p.guest, HOLE, 1, 8);
+    CHECK_EQ(extents(&p, p.guest, DECREASE, 8, 0, DOMID_SELF), 8);
+    for (uint64_t i = 0; i < 8; i++) {
+        CHECK(!frames_are_of(p.w->hv, was[i], 1, p.guest));
+    }
     pair_end(&p);
 }
 
