@@ -221,6 +221,10 @@ static int batch_from(struct hc *hc, const struct xen_add_to_physmap_batch *a, s
     if (a->space != XENMAPSPACE_gmfn_foreign) {
         return a->u.res0 == 0 ? 0 : refuse(-XEN_EOPNOTSUPP, "reserved is not 0", a->u.res0, 0);
     }
+    if (!(d->who & HC_WHO_CONTROL) && d != hc->d) {
+        return refuse(-XEN_EPERM, "foreign pages for a domain that is no control domain", d->id,
+                      a->u.foreign_domid);
+    }
     int rc = hc_target(hc, a->u.foreign_domid, from);
     if (rc == 0 && *from == d) {
         domain_put(*from);

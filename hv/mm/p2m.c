@@ -300,6 +300,26 @@ int p2m_init(struct domain *d)
     return 0;
 }
 
+/*
+ * Entries like the one that w stands at, of level 0, from there on in its table, which map
+ * contiguous frames; at most `pages`.
+ */
+static uint64_t ram_run(struct domain *d, const struct stage2_format *fmt, const struct walk *w,
+                        uint64_t pages)
+{
+    uint64_t *entry = frame_map_local(d->hv, w->table);
+    uint64_t most = run_length(fmt, w, pages), run = 1;
+    mfn_t first = arch_stage2_mfn(w->pte);
+    uint32_t type = arch_stage2_type(w->pte);
+
+    while (run < most && arch_stage2_type(entry[w->index + run]) == type &&
+           mfn_eq(arch_stage2_mfn(entry[w->index + run]), mfn_add(first, run))) {
+        run++;
+    }
+    frame_unmap(d->hv, entry);
+    return run;
+}
+
 /* Makes the tables for the mapping and checks that nothing is there. */
 static int map_prepare(struct domain *d, const struct stage2_format *fmt, gfn_t g, mfn_t m,
                        uint64_t pages)
@@ -586,22 +606,6 @@ int p2m_unmap_page(struct domain *d, gfn_t g, mfn_t m, uint32_t want)
     return rc;
 }
 
-/* Entries of RAM from where w stands on, of one table, for contiguous frames; at most `pages`. */
-static uint64_t ram_run(struct domain *d, const struct stage2_format *fmt, const struct walk *w,
-                        uint64_t pages)
-{
-    uint64_t *entry = frame_map_local(d->hv, w->table);
-    uint64_t most = run_length(fmt, w, pages), run = 1;
-    mfn_t first = arch_stage2_mfn(w->pte);
-
-    while (run < most && p2m_type_is_ram(arch_stage2_type(entry[w->index + run])) &&
-           mfn_eq(arch_stage2_mfn(entry[w->index + run]), mfn_add(first, run))) {
-        run++;
-    }
-    frame_unmap(d->hv, entry);
-    return run;
-}
-
 static int unmap_ram_locked(struct domain *d, gfn_t g, uint64_t pages, mfn_t *m, uint64_t *nr)
 {
     const struct stage2_format *fmt = d->p2m.format;
@@ -767,6 +771,9 @@ bool p2m_next(struct domain *d, gfn_t *g, mfn_t *m, enum p2m_type *type, uint64_
             *m = arch_stage2_mfn(w.pte);
             *type = arch_stage2_type(w.pte);
             *pages = size;
+            if (w.level == 0 && p2m_type_is_ram(*type)) {
+                *pages = ram_run(d, fmt, &w, UINT64_MAX);
+            }
         } else {
             g->n += size * skip_invalid(d, fmt, &w);
         }

@@ -99,6 +99,11 @@ TEST(foreign_pages_are_for_a_control_domain)
     CHECK_EQ(map_batch(&p, p.dom0, FOREIGN, id_of(p.dom0), RAM_GFN, HOLE), -XEN_EINVAL);
     CHECK_EQ(map_batch(&p, p.dom0, FOREIGN, 999, RAM_GFN, HOLE), -XEN_ESRCH);
     CHECK_EQ(op(&p, p.dom0, XENMEM_add_to_physmap, &a, sizeof(a)), -XEN_ENOSYS);
+    /* Nor does a control domain put others' pages into a domain that is none. */
+    struct xen_add_to_physmap_batch b = { .domid = id_of(p.guest), .space = FOREIGN, .size = 1,
+                                          .u.foreign_domid = id_of(p.dom0), .idxs = LIST,
+                                          .gpfns = LIST2, .errs = LIST3 };
+    CHECK_EQ(op(&p, p.dom0, XENMEM_add_to_physmap_batch, &b, sizeof(b)), -XEN_EPERM);
     CHECK_EQ(order_at(p.dom0, HOLE), 99);
     CHECK_EQ(order_at(p.guest, HOLE), 99);
     CHECK_EQ(p.guest->refs, 1);

@@ -124,8 +124,8 @@ int __must_check p2m_unmap_ram(struct domain *d, gfn_t g, uint64_t pages, mfn_t 
 
 /*
  * Gives the mapped block that *g is in, or else the next one: its first gfn in
- * *g, mfn, type, pages. Returns false when there is none. Used for teardown and
- * dumps. Locks: p2m.
+ * *g, mfn, type, pages. Single pages of RAM that follow each other in both spaces are one block, from
+ * *g on. Returns false when there is none. Used for teardown and dumps. Locks: p2m.
  */
 bool p2m_next(struct domain *d, gfn_t *g, mfn_t *m, enum p2m_type *type, uint64_t *pages);
 
