@@ -309,7 +309,7 @@ static int find_ratelimit(struct hv *hv, uint32_t id, enum sched_id sched, struc
     if (pool->ops->id != sched) {
         return refuse(-XEN_EINVAL, "the pool has another scheduler", sched, pool->ops->id);
     }
-    return pool->ops->ratelimit != NULL
+    return pool->ops->get_ratelimit != NULL
                ? 0
                : refuse(-XEN_EOPNOTSUPP, "the scheduler has no parameters", sched, 0);
 }
@@ -322,7 +322,7 @@ int cpupool_get_ratelimit(struct hv *hv, uint32_t id, enum sched_id sched, uint3
     int rc = find_ratelimit(hv, id, sched, &pool);
     if (rc == 0) {
         spin_lock(&pool->lock);
-        *us = (uint32_t)(*pool->ops->ratelimit(pool) / NS_PER_US);
+        *us = (uint32_t)(pool->ops->get_ratelimit(pool) / NS_PER_US);
         spin_unlock(&pool->lock);
     }
     spin_unlock(&hv->lock);
@@ -340,7 +340,7 @@ int cpupool_set_ratelimit(struct hv *hv, uint32_t id, enum sched_id sched, uint3
     int rc = find_ratelimit(hv, id, sched, &pool);
     if (rc == 0) {
         spin_lock(&pool->lock);
-        *pool->ops->ratelimit(pool) = us * NS_PER_US;
+        pool->ops->set_ratelimit(pool, us * NS_PER_US);
         spin_unlock(&pool->lock);
     }
     spin_unlock(&hv->lock);

@@ -154,6 +154,9 @@ static int begin_leaving_locked(struct cpupool *pool, uint32_t cpu)
         pool->ops->pcpu_leaves != NULL ? pool->ops->pcpu_leaves(pool->hv->pcpus[cpu]->sched) : 0;
     if (rc != 0) {
         cpumask_set(&pool->cpus, cpu);
+        if (pool->nr_domains == 0) {
+            return -XEN_EAGAIN; /* the vCPU's domain is dead, it goes soon */
+        }
         return refuse(rc, "the CPU's vCPU finds no other CPU in the pool", cpu, pool->id);
     }
     cpumask_set(&pool->leaving, cpu);

@@ -44,7 +44,7 @@
 #define LEAD_MAX (2 * CREDIT_MAX) /* the lead of one that always runs and still has credit */
 #define PREEMPT_MIN (500 * NS_PER_US) /* credit that a waking vCPU must have more */
 #define RUN_MIN (1 * NS_PER_MS) /* run_min, unless it is set otherwise */
-#define SLICE_MIN (100 * NS_PER_US) /* nor is anybody asked earlier */
+#define SLICE_MIN (100 * NS_PER_US) /* slice_min without a rate limit */
 #define RUN_MAX (10 * NS_PER_MS) /* nobody is asked later whether it should go on */
 #define DISLIKE \
     (5 * NS_PER_MS) /* credit that a vCPU must have more on a CPU that it does not like */
@@ -57,6 +57,7 @@ struct credit2_pool {
     struct heap waiting; /* those that may run on several CPUs, by burned */
     uint64_t front;
     ns_t run_min; /* nobody is preempted earlier */
+    ns_t slice_min; /* nor asked whether it should go on; never 0 */
     struct cpumask untimed; /* run something, preemption timer not set */
 };
 
@@ -148,29 +149,35 @@ static uint64_t next_burned(const struct credit2_pool *pool, const struct credit
     return b != NULL ? MIN(b->key, next) : next;
 }
 
-static struct credit2_vcpu *find_best(struct credit2_pool *pool, struct credit2_pcpu *cp,
-                                      uint64_t limit)
+/* As find_best(), where the first of the pool's queue will not do. */
+static __noinline struct credit2_vcpu *find_slow(struct credit2_pool *pool, struct credit2_pcpu *cp,
+                                                 uint64_t limit)
+{
+    struct pcpu *p = cp->sp.pcpu;
+    struct sched_vcpu *best = sched_find(&pool->pool, &pool->waiting, p, limit, DISLIKE);
+    struct sched_vcpu *own =
+        sched_find(&pool->pool, &cp->waiting, p, best != NULL ? best->node.key : limit, DISLIKE);
+
+    best = own != NULL ? own : best;
+    return best != NULL ? from_sv(best) : NULL;
+}
+
+/* Who of those that burned less than `limit` has burned least and can run on cp. */
+static __inline_hot struct credit2_vcpu *find_best(struct credit2_pool *pool,
+                                                   struct credit2_pcpu *cp, uint64_t limit)
 {
     struct heap_node *first = heap_min(&pool->waiting);
-    struct pcpu *p = cp->sp.pcpu;
 
     if (heap_is_empty(&cp->waiting) && likely(pool->pool.nr_choosy == 0)) {
         /* Nearly always the first one will do. */
         if (first == NULL || first->key >= limit) {
             return NULL;
         }
-        if (likely(sched_can_load(&pool->pool, sched_from_node(first), p))) {
+        if (likely(sched_can_load(&pool->pool, sched_from_node(first), cp->sp.pcpu))) {
             return from_sv(sched_from_node(first));
         }
     }
-    struct sched_vcpu *best = sched_find(&pool->pool, &pool->waiting, p, limit, DISLIKE);
-    struct sched_vcpu *own =
-        sched_find(&pool->pool, &cp->waiting, p, best != NULL ? best->node.key : limit, DISLIKE);
-
-    if (own == NULL && best == NULL) {
-        return NULL;
-    }
-    return from_sv(own != NULL ? own : best);
+    return find_slow(pool, cp, limit);
 }
 
 /* --- wake ----------------------------------------------------------------- */
@@ -295,7 +302,7 @@ static void credit2_released(struct vcpu *v)
 static void set_slice(const struct credit2_pool *pool, struct credit2_pcpu *cp,
                       const struct credit2_vcpu *c, uint64_t next, ns_t now)
 {
-    ns_t slice = MAX(pool->run_min, SLICE_MIN);
+    ns_t slice = pool->slice_min;
 
     if (cp->sp.slice_at <= now + slice) {
         return; /* it is looked at before that anyway */
@@ -309,9 +316,9 @@ static void set_slice(const struct credit2_pool *pool, struct credit2_pcpu *cp,
     sched_set_slice(&cp->sp, now + slice);
 }
 
-/* c runs on cp from now on, or goes on; the first of those that wait has burned `next`. */
-static void choose(struct credit2_pool *pool, struct credit2_pcpu *cp, struct credit2_vcpu *c,
-                   uint64_t next, ns_t now)
+/* c runs on cp from now on, or goes on. Returns the front that its credit is measured against. */
+static __inline_hot uint64_t begin_turn(struct credit2_pool *pool, struct credit2_pcpu *cp,
+                                        struct credit2_vcpu *c, ns_t now)
 {
     uint64_t front = front_of(pool, cp, c);
 
@@ -320,10 +327,27 @@ static void choose(struct credit2_pool *pool, struct credit2_pcpu *cp, struct cr
     if (unlikely(c->sv.limit != NULL)) {
         sched_set_slice(&cp->sp, now + sched_cap_slice(c->sv.limit));
     }
-    if (next == NOBODY) {
-        c->sv.node.key = MIN(c->sv.node.key, front);
+    return front;
+}
+
+/* Nobody waits: c owes nothing. */
+static __noinline void choose_alone(struct credit2_pool *pool, struct credit2_pcpu *cp,
+                                    struct credit2_vcpu *c, ns_t now)
+{
+    uint64_t front = begin_turn(pool, cp, c, now);
+
+    c->sv.node.key = MIN(c->sv.node.key, front);
+}
+
+/* The first of those that wait has burned `next`, NOBODY: none is left. */
+static __inline_hot void choose(struct credit2_pool *pool, struct credit2_pcpu *cp,
+                                struct credit2_vcpu *c, uint64_t next, ns_t now)
+{
+    if (unlikely(next == NOBODY)) {
+        choose_alone(pool, cp, c, now);
         return;
     }
+    (void)begin_turn(pool, cp, c, now);
     /* Who goes on for having run too shortly, or after a yield, is not the first. */
     uint64_t first = MIN(c->sv.node.key, next);
     cp->front = MAX(cp->front, first);
@@ -370,21 +394,27 @@ static bool swap_first(const struct credit2_pool *pool, struct credit2_vcpu *c,
     return true;
 }
 
-/* True when c, which waits, has to wait for its cap and not for a CPU. */
-static bool park_queued(struct credit2_vcpu *c, ns_t now)
+/*
+ * best, which has a cap, is the first of those that wait. Returns it, or if its cap does not let it
+ * run the first one that may; those before it are parked.
+ */
+static __noinline struct credit2_vcpu *park_or_take(struct credit2_pool *pool,
+                                                    struct credit2_pcpu *cp,
+                                                    struct credit2_vcpu *best, uint64_t limit,
+                                                    ns_t now)
 {
-    if (!sched_cap_park(&c->sv, now)) {
-        return false;
+    while (best != NULL && best->sv.limit != NULL && sched_cap_park(&best->sv, now)) {
+        dequeue(best);
+        best = find_slow(pool, cp, limit);
     }
-    dequeue(c);
-    return true;
+    return best;
 }
 
 /*
  * c, which has a cap, ran; it can run still if `ready`. True when it has to wait for its cap. If it
  * stops before that, another one of its domain may go on.
  */
-static bool settle_cap(struct credit2_vcpu *c, bool ready, ns_t now)
+static __noinline bool settle_cap(struct credit2_vcpu *c, bool ready, ns_t now)
 {
     if (ready) {
         return sched_cap_park(&c->sv, now);
@@ -413,8 +443,8 @@ static struct credit2_vcpu *pick_contended(struct credit2_pool *pool, struct cre
     }
     struct credit2_vcpu *best = find_best(pool, cp, limit);
 
-    while (best != NULL && unlikely(best->sv.limit != NULL) && park_queued(best, now)) {
-        best = find_best(pool, cp, limit);
+    if (best != NULL && unlikely(best->sv.limit != NULL)) {
+        best = park_or_take(pool, cp, best, limit, now);
     }
     if (best != NULL || !keep) {
         if (!keep || best == NULL || !swap_first(pool, c, best)) {
@@ -469,7 +499,7 @@ static __noinline struct vcpu *pick_anew(struct credit2_pool *pool, struct credi
     if (next != NOBODY) {
         c = pick_contended(pool, cp, ready, keep, now);
     } else if (keep) {
-        choose(pool, cp, c, NOBODY, now);
+        choose_alone(pool, cp, c, now);
     } else {
         exchange(pool, cp, ready, NULL);
         c = NULL;
@@ -539,9 +569,18 @@ static void credit2_pcpu_fini(struct sched_pcpu *sp)
     *cp->untimed &= ~cp->bit;
 }
 
-static void credit2_pool_init(struct cpupool *pool) { credit2_pool(pool)->run_min = RUN_MIN; }
+static ns_t credit2_get_ratelimit(const struct cpupool *pool)
+{
+    return container_of(pool, const struct credit2_pool, pool)->run_min;
+}
 
-static ns_t *credit2_ratelimit(struct cpupool *pool) { return &credit2_pool(pool)->run_min; }
+static void credit2_set_ratelimit(struct cpupool *pool, ns_t limit)
+{
+    credit2_pool(pool)->run_min = limit;
+    credit2_pool(pool)->slice_min = MAX(limit, SLICE_MIN);
+}
+
+static void credit2_pool_init(struct cpupool *pool) { credit2_set_ratelimit(pool, RUN_MIN); }
 
 /* Takes the mask over and finds the queue that goes with it. c is in none. */
 static void set_mask(struct credit2_pool *pool, struct credit2_vcpu *c, const struct cpumask *mask)
@@ -645,5 +684,6 @@ const struct sched_ops credit2_ops = {
     .domain_stop = sched_cap_stop,
     .get_domain = credit2_get_domain,
     .set_domain = credit2_set_domain,
-    .ratelimit = credit2_ratelimit,
+    .get_ratelimit = credit2_get_ratelimit,
+    .set_ratelimit = credit2_set_ratelimit,
 };

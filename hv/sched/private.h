@@ -139,8 +139,9 @@ struct sched_ops {
     int (*set_vcpu)(struct sched_vcpu *sv, const struct sched_params *in);
     /* d is dying, or leaves the pool: d->sched holds no longer. */
     void (*domain_stop)(struct domain *d);
-    /* Where the pool's rate limit is. NULL: there is none. */
-    ns_t *(*ratelimit)(struct cpupool *pool);
+    /* The pool's rate limit. NULL: there is none. */
+    ns_t (*get_ratelimit)(const struct cpupool *pool);
+    void (*set_ratelimit)(struct cpupool *pool, ns_t limit);
 };
 
 extern const struct sched_ops credit2_ops;
@@ -183,15 +184,27 @@ static inline bool sched_is_loadable(const struct vcpu *v, const struct pcpu *p)
 /* now - then; 0 where two CPUs read the counter so close together that it is negative. */
 static inline ns_t ns_since(ns_t then, ns_t now) { return MAX(now, then) - then; }
 
-/* v, whose pool is locked, leaves its state for another one, or the same. */
-static inline void sched_enter_state(struct vcpu *v, enum vcpu_state state, ns_t now)
+/*
+ * v, whose pool is locked, leaves the state `from` for another one, or the same. Returns how long
+ * it was in it.
+ */
+static __inline_hot ns_t sched_change_state(struct vcpu *v, enum vcpu_state from,
+                                            enum vcpu_state state, ns_t now)
 {
-    v->rs.time[v->rs.state] += ns_since(v->rs.since, now);
+    ns_t time = ns_since(v->rs.since, now);
+
+    v->rs.time[from] += time;
     v->rs.since = now;
     v->rs.state = state;
     if (unlikely(v->on_runstate != NULL)) {
         v->on_runstate(v, &v->rs);
     }
+    return time;
+}
+
+static inline void sched_enter_state(struct vcpu *v, enum vcpu_state state, ns_t now)
+{
+    (void)sched_change_state(v, v->rs.state, state, now);
 }
 
 /* The state of a vCPU without a CPU. */
@@ -213,15 +226,16 @@ static inline void sched_switch(struct sched_pcpu *sp, struct vcpu *prev, struct
                                 ns_t now)
 {
     if (prev != NULL) {
-        ns_t busy = sp->pcpu->busy + ns_since(prev->rs.since, now);
+        ns_t ran = sched_change_state(prev, VCPU_STATE_RUNNING, sched_state_off_cpu(prev), now);
 
-        atomic_store_relaxed(&sp->pcpu->busy, busy); /* partner: pcpu_idle_time() */
-        sched_enter_state(prev, sched_state_off_cpu(prev), now);
+        /* Partner: pcpu_idle_time(). */
+        atomic_store_relaxed(&sp->pcpu->busy, sp->pcpu->busy + ran);
         /* Release: partner is vcpu_is_off_cpu(). */
         atomic_store_release(&prev->running, false);
     }
     if (next != NULL) {
-        sched_enter_state(next, VCPU_STATE_RUNNING, now);
+        /* Runnable, but for one that is about to be: sched_wake() waits for the lock. */
+        (void)sched_change_state(next, VCPU_STATE_RUNNABLE, VCPU_STATE_RUNNING, now);
         if (unlikely(guest_is_shared(&next->waited_word))) {
             guest_shared_store(&next->waited_word, next->rs.time[VCPU_STATE_RUNNABLE]);
         }

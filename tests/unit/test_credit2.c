@@ -371,7 +371,7 @@ static uint64_t share_of(struct sim *s, uint32_t domain, ns_t duration)
     return (sim_domain_ran(s, domain) - before) * 1000000 / duration;
 }
 
-/* A domain gets no more than its cap, alone or not, with one vCPU or several; the rest is others'. */
+/* A domain gets no more than its cap, alone or not, with several vCPUs; the rest is others'. */
 TEST(a_cap_is_kept)
 {
     struct sim *s = sim_create(2, SCHED_CREDIT2, 0xd0);

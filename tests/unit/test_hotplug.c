@@ -210,3 +210,27 @@ TEST(all_run_again_afterwards)
         end();
     }
 }
+
+/* A domain that is on its way to another pool is taken apart when it has arrived. */
+TEST(a_move_ends_before_the_domain_does)
+{
+    seed = 1;
+    begin();
+    domain_pause(m.d);
+    dom_settle(m.w);
+    for (uint32_t i = 0; i < VCPUS; i++) {
+        while (!vcpu_is_off_cpu(m.d->vcpus[i])) {
+            dom_settle(m.w);
+        }
+    }
+    CHECK_EQ(cpupool_move_domain(m.w->hv, 1, m.d), -XEN_EAGAIN);
+    CHECK_EQ(domain_kill(m.d), -XEN_EAGAIN);
+    CHECK_EQ(m.d->teardown_step, 0);
+    CHECK_EQ(cpupool_move_domain(m.w->hv, 1, m.d), -XEN_EAGAIN);
+    dom_settle(m.w);
+    CHECK_EQ(domain_kill(m.d), -XEN_EAGAIN);
+    CHECK_EQ(m.d->teardown_step, 1);
+    CHECK_EQ(cpupool_id(m.d->pool), 1);
+    CHECK_EQ(cpupool_move_domain(m.w->hv, 0, m.d), -XEN_EINVAL);
+    end();
+}

@@ -236,6 +236,15 @@ static void states(enum sched_id id)
     fake_machine->now += 600000;
     fake_unpause(v, VCPU_PAUSE_DOMAIN);
     CHECK(is_told(v, VCPU_STATE_RUNNABLE));
+    /* It blocks and is paused before it has left its CPU. */
+    CHECK(pick(p) == v);
+    v->pause |= VCPU_PAUSE_BLOCKED;
+    fake_pause(v, VCPU_PAUSE_DOMAIN);
+    CHECK(pick(p) == NULL);
+    CHECK(is_told(v, VCPU_STATE_BLOCKED));
+    fake_unpause(v, VCPU_PAUSE_DOMAIN);
+    fake_unpause(v, VCPU_PAUSE_BLOCKED);
+    CHECK(is_told(v, VCPU_STATE_RUNNABLE));
     fake_machine->now += 7;
     fake_pause(v, VCPU_PAUSE_OFFLINE);
     CHECK(is_told(v, VCPU_STATE_OFFLINE));

@@ -107,8 +107,8 @@ void cpupool_destroy_all(struct hv *hv);
  */
 
 /*
- * Makes a pool without CPUs, with number *id or (CPUPOOL_ANY) the lowest free one, which
- * is then in *id. Errors: -XEN_EINVAL unknown scheduler, -XEN_EEXIST the number is taken, -XEN_ENOMEM.
+ * Makes a pool without CPUs, with number *id or (CPUPOOL_ANY) the lowest free one, which is then
+ * in *id. Errors: -XEN_EINVAL unknown scheduler, -XEN_EEXIST the number is taken, -XEN_ENOMEM.
  */
 int __must_check cpupool_make(struct hv *hv, uint32_t *id, enum sched_id sched);
 /*
@@ -132,9 +132,10 @@ int __must_check cpupool_add_cpu(struct hv *hv, uint32_t id, uint32_t cpu);
 int __must_check cpupool_remove_cpu(struct hv *hv, uint32_t id, uint32_t cpu);
 /*
  * d moves to another pool; its vCPUs do not run meanwhile. The scheduler's parameters are the new
- * one's defaults, without a cap, but for the weight; affinities stay as they were set. Context: d's own vCPU, too.
- * Errors: -XEN_ENOENT, -XEN_EINVAL d is dying, -XEN_ENODEV the pool has no CPU, -XEN_ENOSPC (null) too
- * few CPUs without a vCPU, -XEN_EBUSY another move of d is under way, -XEN_ENOMEM, -XEN_EAGAIN.
+ * one's defaults, without a cap, but for the weight; affinities stay as they were set. Context:
+ * d's own vCPU, too. Errors: -XEN_ENOENT, -XEN_EINVAL d is dying, -XEN_ENODEV the pool has no
+ * CPU, -XEN_ENOSPC (null) too few CPUs without a vCPU, -XEN_EBUSY another move of d is under way,
+ * -XEN_ENOMEM, -XEN_EAGAIN.
  */
 int __must_check cpupool_move_domain(struct hv *hv, uint32_t id, struct domain *d);
 /* The CPUs that are in no pool. */
@@ -214,8 +215,8 @@ struct sched_params {
 };
 
 /*
- * Parameters of a domain (rtds: of all its vCPUs; get has the defaults). Errors: -XEN_EINVAL its pool
- * has another scheduler, or a value is out of range; -XEN_EOPNOTSUPP (null) there are none;
+ * Parameters of a domain (rtds: of all its vCPUs; get has the defaults). Errors: -XEN_EINVAL its
+ * pool has another scheduler, or a value is out of range; -XEN_EOPNOTSUPP (null) there are none;
  * -XEN_EBUSY it moves to another pool or is dying, -XEN_ENOMEM.
  */
 int __must_check sched_get_params(struct domain *d, enum sched_id id, struct sched_params *out);
