@@ -234,3 +234,18 @@ TEST(a_move_ends_before_the_domain_does)
     CHECK_EQ(cpupool_move_domain(m.w->hv, 0, m.d), -XEN_EINVAL);
     end();
 }
+
+/* Who switched itself off can be switched on as soon as its CPU has looked; nobody has to ask. */
+TEST(off_and_on_at_once)
+{
+    seed = 1;
+    begin();
+    struct vcpu *v = m.d->vcpus[0];
+    dom_settle(m.w);
+    CHECK(v->running);
+    world_cpu(m.w, v->pcpu->id);
+    vcpu_power_off(v);
+    dom_settle(m.w);
+    CHECK_EQ(vcpu_power_on(m.d, 0, DOM_RAM, 0), 0);
+    end();
+}
