@@ -542,7 +542,7 @@ TEST(its_memory_is_more_than_there_is)
 
 /* --- Beside others -------------------------------------------------------------------------- */
 
-static void partial(struct board *b, uint64_t offset)
+static void partial(struct board *b, uint64_t offset, bool with_reg)
 {
     const uint64_t reg[] = { BOARD_RTC, 0x1000, 0x10000000 };
     struct fdt_writer w;
@@ -551,7 +551,9 @@ static void partial(struct board *b, uint64_t offset)
     fdt_write_begin_node(&w, "passthrough");
     fdt_write_begin_node(&w, "rtc");
     fdt_write_prop_string(&w, "xen,path", "/rtc@9010000");
-    fdt_write_prop_u64s(&w, "xen,reg", reg, 3);
+    if (with_reg) {
+        fdt_write_prop_u64s(&w, "xen,reg", reg, 3);
+    }
     fdt_write_prop_empty(&w, "xen,force-assign-without-iommu");
     fdt_write_end_node(&w);
     fdt_write_end_node(&w);
@@ -568,7 +570,7 @@ TEST_ALLOC(what_others_have_is_not_its_own)
     board_domain(&b, "dom1", 4096, 1);
     board_kernel(&b, 0x500000, 0x5000);
     board_module(&b, "multiboot,device-tree", 0x300000, 4096);
-    partial(&b, 0x300000);
+    partial(&b, 0x300000, true);
     board_end_domain(&b);
     board_good_domain(&b, "dom2", 0x500000);
     if (board_parse(&b)) {
@@ -591,6 +593,25 @@ TEST_ALLOC(what_others_have_is_not_its_own)
         }
         CHECK(board_says(&b, "3 of 3 domains can be built"));
     }
+    board_end(&b);
+}
+
+TEST(an_interrupt_is_enough_to_have_a_device)
+{
+    struct board b;
+    REQUIRE(board_begin(&b));
+    options(&b, "dom0_mem=8M");
+    dom0_modules(&b);
+    board_domain(&b, "dom1", 4096, 1);
+    board_kernel(&b, 0x500000, 0x5000);
+    board_module(&b, "multiboot,device-tree", 0x300000, 4096);
+    partial(&b, 0x300000, false);
+    board_end_domain(&b);
+    REQUIRE(board_parse(&b));
+    board_run(&b);
+    REQUIRE(is_running(&b));
+    CHECK(!is_mapped(planned(&b)->domain, BOARD_RTC));
+    CHECK(!has_irq(&b, 34));
     board_end(&b);
 }
 
