@@ -65,6 +65,10 @@ quick: quick-arm64 quick-riscv64
 
 check: quick cov fuzz
 
+# abi/xen beside the public headers of two releases of Xen, got through apt.
+abi:
+	@tools/abicheck
+
 # Ten minutes for each fuzz target, and every planted bug must be caught.
 check-long: check
 	$(sub) fuzz S=600
@@ -74,5 +78,5 @@ endif
 shape:
 	@tools/shape
 
-.PHONY: unit unit-build fuzz fuzz-build cov quick check check-long shape
+.PHONY: abi unit unit-build fuzz fuzz-build cov quick check check-long shape
 .PRECIOUS: $(O)/tests/%.o

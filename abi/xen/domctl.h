@@ -131,14 +131,18 @@ struct xen_domctl_vcpuaffinity {
 #define XEN_DOMCTL_SHADOW_OP_GET_ALLOCATION 30
 #define XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION 31
 
+struct xen_domctl_shadow_op_stats {
+    uint32_t fault_count;
+    uint32_t dirty_count;
+};
+
 struct xen_domctl_shadow_op {
     uint32_t op;
     uint32_t mode;
     uint32_t mb;
     uint64_t dirty_bitmap;
     uint64_t pages;
-    uint32_t fault_count;
-    uint32_t dirty_count;
+    struct xen_domctl_shadow_op_stats stats;
 };
 
 struct xen_domctl_max_mem {
