@@ -549,7 +549,7 @@ int evtchn_op_unmask(struct hc *hc, void *arg)
     return 0;
 }
 
-/* What a channel of this kind may be told to. Which vCPU an IPI or a vCPU's virq is for is fixed. */
+/* May its vCPU change? Which one an IPI or a virq of a vCPU is for is fixed. */
 static bool may_move(uint64_t peer)
 {
     switch (peer_status(peer)) {

@@ -69,6 +69,10 @@ static __inline_hot void copy_bytes(void *to, const void *from, size_t size)
     uint64_t *t = to;
     const uint64_t *f = from;
 
+    if (size == sizeof(uint32_t) && (((uintptr_t)to | (uintptr_t)from) & 3) == 0) {
+        *(uint32_t *)to = *(const uint32_t *)from; /* a port, and the call is made often */
+        return;
+    }
     if (unlikely((((uintptr_t)to | (uintptr_t)from | size) & 7) != 0 || size > 64)) {
         memcpy(to, from, size);
         return;
