@@ -355,7 +355,8 @@ static void model_end(void)
 
 TEST(random_operations_are_as_the_model_has_them)
 {
-    static const struct random_test t = { 120, 400, model_begin, model_step, model_same, model_end };
+    static const struct random_test t = { 120,       400,        model_begin,
+                                          model_step, model_same, model_end };
 
     random_run(&t);
 }
