@@ -413,9 +413,18 @@ int domain_destroy(struct domain *d)
     return 0;
 }
 
+/* As far as it goes without waiting: what a toolstack kills one after the other must not queue up. */
 static int reaper_step(struct job *j)
 {
-    return domain_destroy(container_of(j, struct domain, reaper));
+    struct domain *d = container_of(j, struct domain, reaper);
+    uint32_t step;
+    int rc;
+
+    do {
+        step = d->teardown_step;
+        rc = domain_destroy(d);
+    } while (rc == -XEN_EAGAIN && d->teardown_step != step);
+    return rc;
 }
 
 static void reaper_done(struct job *j, int rc)
