@@ -118,6 +118,12 @@ int domctl_op_no_iommu(struct ctl *c, void *arg)
     return refuse(-XEN_EOPNOTSUPP, "devices are given to domains at boot", c->domain, c->cmd);
 }
 
+/* Tools of 4.20 ask for each domain, and take this answer for "as usual". */
+int domctl_op_no_llc_colors(struct ctl *c, void *arg)
+{
+    return refuse(-XEN_EOPNOTSUPP, "caches are not coloured", c->d->id, 0);
+}
+
 int domctl_op_destroydomain(struct ctl *c, void *arg)
 {
     int rc = refuse_self(c);
