@@ -46,7 +46,7 @@
 #define RUN_MIN (1 * NS_PER_MS) /* run_min, unless it is set otherwise */
 #define SLICE_MIN (100 * NS_PER_US) /* slice_min without a rate limit */
 #define RUN_MAX (10 * NS_PER_MS) /* nobody is asked later whether it should go on */
-#define DISLIKE (5 * NS_PER_MS) /* credit that a vCPU must have more where it does not like to be */
+#define DISLIKE (5 * NS_PER_MS) /* credit that a vCPU must have more on a CPU it dislikes */
 #define RUN_PAST (5 * NS_PER_MS) /* how far a vCPU may burn past the next one before it goes */
 #define BURN_MAX NS_PER_S /* longest time booked at once: no overflow */
 #define NOBODY UINT64_MAX /* burned by the first of an empty queue */
