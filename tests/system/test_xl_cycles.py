@@ -39,7 +39,7 @@ def check_free(m, before, slack=0):
 
 def micro_cycles(m, count, image="ticker", more=""):
     line = f"{MICRO.format(image=image, more=more)} && xl destroy m || break"
-    m.run(f"for i in $(seq {count}); do {line}; done; test $i = {count}", 10 + 6 * count)
+    m.run(f"for i in $(seq {count}); do {line}; done; test $i = {count}", 60 + 20 * count)
 
 
 def killed_cycle(m, create, seconds):
