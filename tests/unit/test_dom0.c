@@ -343,6 +343,7 @@ TEST(options_as_xen_spells_them)
         CHECK_EQ(pd->config.vcpus_max, cases[i].vcpus);
         CHECK(!board_says(&b, "bootargs"));
         CHECK_STR(pd->bootargs, "console=hvc0");
+        CHECK_STR(plan_options(b.hv), cases[i].text);
         board_end(&b);
     }
 }
