@@ -11,7 +11,9 @@
  * without an argument.
  */
 #include <arch/vcpu.h>
+#include <loam/atomic.h>
 #include <loam/domain.h>
+#include <loam/hv.h>
 #include <loam/hypercall.h>
 #include <loam/hypercall_ops.h>
 #include <loam/pcpu.h>
@@ -87,6 +89,20 @@ int hypercall_do(struct hc *hc, uint64_t number)
         refusal_record(hc->v, number, hc->arg[0], rc);
     }
     return rc;
+}
+
+int hc_target_borrow(const struct hc *hc, domid_t id, struct domain **out)
+{
+    if (id == DOMID_SELF || id == hc->d->id) {
+        *out = hc->d;
+        return 0;
+    }
+    if (!hc_is_control(hc)) {
+        return refuse(-XEN_EPERM, "another domain's, and the caller is no control domain", id, 0);
+    }
+    /* Acquire pairs with the release of who makes a domain known. */
+    *out = id < HV_DOMAINS_MAX ? atomic_load_acquire(&hc->d->hv->domains[id]) : NULL;
+    return *out != NULL ? 0 : refuse(-XEN_ESRCH, "no domain has this id", id, 0);
 }
 
 int hc_target(const struct hc *hc, domid_t id, struct domain **out)

@@ -129,6 +129,42 @@ static __inline_hot int copy_virtual(struct vcpu *v, void *buf, uint64_t addr, s
     return copy_pieces(v, buf, addr, size, write);
 }
 
+int guest_copy_all(struct vcpu *v, const struct guest_piece *p, uint32_t nr)
+{
+    struct domain *d = v->domain;
+    uint64_t at = 1; /* of the page that was translated; 1: none */
+    bool writable = false;
+    char *page = NULL;
+    int rc = 0;
+
+    spin_lock(&d->p2m.lock);
+    for (uint32_t i = 0; i < nr && rc == 0; i++, p++) {
+        uint64_t offset = p->addr & ~PAGE_MASK;
+
+        if (unlikely(p->size > PAGE_SIZE - offset)) {
+            /* More than one page: a copy of its own. */
+            spin_unlock(&d->p2m.lock);
+            rc = copy_pieces(v, p->buf, p->addr, p->size, p->write);
+            spin_lock(&d->p2m.lock);
+            at = 1;
+            continue;
+        }
+        if (p->addr - offset != at || (p->write && !writable)) {
+            page = arch_guest_reach(v, p->addr - offset, p->write);
+            at = p->addr - offset;
+            writable = p->write;
+        }
+        if (likely(page != NULL)) {
+            copy_bytes(p->write ? page + offset : p->buf, p->write ? p->buf : page + offset,
+                       p->size);
+            frame_unmap(d->hv, page);
+        }
+        rc = likely(page != NULL) ? 0 : -XEN_EFAULT;
+    }
+    spin_unlock(&d->p2m.lock);
+    return rc;
+}
+
 int guest_copy_from(struct vcpu *v, void *buf, struct guest_ref from, size_t size)
 {
     return copy_virtual(v, buf, from.addr, size, false);

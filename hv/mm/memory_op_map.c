@@ -165,23 +165,23 @@ static struct guest_ref element(uint64_t at, uint64_t first, size_t size)
 }
 
 /*
- * Reads a part of the lists. The results are written too, as successes, so that a list of results
- * that cannot be written is found before anything is mapped.
+ * Reads a part of the lists. The results are written before, as successes, so that a list of
+ * results that cannot be written is found before anything is mapped.
  */
 static int batch_read(struct hc *hc, const struct xen_add_to_physmap_batch *a, uint64_t first,
                       uint32_t nr, struct batch *b)
 {
-    int rc = guest_copy_from(hc->v, b->idx, element(a->idxs, first, 8), nr * sizeof(b->idx[0]));
+    const struct guest_piece pieces[] = {
+        { b->err, a->errs + first * sizeof(b->err[0]), nr * sizeof(b->err[0]), true },
+        { b->idx, a->idxs + first * sizeof(b->idx[0]), nr * sizeof(b->idx[0]), false },
+        { b->gpfn, a->gpfns + first * sizeof(b->gpfn[0]), nr * sizeof(b->gpfn[0]), false },
+    };
 
-    if (likely(rc == 0)) {
-        rc = guest_copy_from(hc->v, b->gpfn, element(a->gpfns, first, 8), nr * sizeof(b->gpfn[0]));
+    for (uint32_t i = 0; i < nr; i++) {
+        b->err[i] = 0;
     }
-    if (likely(rc == 0)) {
-        for (uint32_t i = 0; i < nr; i++) {
-            b->err[i] = 0;
-        }
-        rc = guest_copy_to(hc->v, element(a->errs, first, 4), b->err, nr * sizeof(b->err[0]));
-    }
+    int rc = guest_copy_all(hc->v, pieces, ARRAY_SIZE(pieces));
+
     return likely(rc == 0) ? 0 : refuse(rc, "a list of the batch cannot be accessed", first, nr);
 }
 
@@ -213,7 +213,7 @@ static int batch_step(const struct mapping *x, const struct xen_add_to_physmap_b
     return rc != 0 || first + nr == a->size ? rc : memory_op_again(x->hc, first + nr);
 }
 
-/* The domain whose pages are mapped, with a reference; NULL for spaces that have none. */
+/* The domain whose pages are mapped, borrowed; NULL for spaces that have none. */
 static int batch_from(struct hc *hc, const struct xen_add_to_physmap_batch *a, struct domain *d,
                       struct domain **from)
 {
@@ -225,9 +225,8 @@ static int batch_from(struct hc *hc, const struct xen_add_to_physmap_batch *a, s
         return refuse(-XEN_EPERM, "foreign pages for a domain that is no control domain", d->id,
                       a->u.foreign_domid);
     }
-    int rc = hc_target(hc, a->u.foreign_domid, from);
+    int rc = hc_target_borrow(hc, a->u.foreign_domid, from);
     if (rc == 0 && *from == d) {
-        domain_put(*from);
         rc = refuse(-XEN_EINVAL, "a domain's own pages are not foreign", d->id, 0);
     }
     return rc;
@@ -240,20 +239,12 @@ int memory_op_add_to_physmap_batch(struct hc *hc, void *arg)
     int rc = check_space(a->space);
 
     if (rc == 0) {
-        rc = hc_target(hc, a->domid, &x.d);
+        rc = hc_target_borrow(hc, a->domid, &x.d);
     }
-    if (rc != 0) {
-        return rc;
-    }
-    rc = batch_from(hc, a, x.d, &x.from);
     if (rc == 0) {
-        rc = batch_step(&x, a);
-        if (x.from != NULL) {
-            domain_put(x.from);
-        }
+        rc = batch_from(hc, a, x.d, &x.from);
     }
-    domain_put(x.d);
-    return rc;
+    return rc == 0 ? batch_step(&x, a) : rc;
 }
 
 int memory_op_remove_from_physmap(struct hc *hc, void *arg)
@@ -263,17 +254,13 @@ int memory_op_remove_from_physmap(struct hc *hc, void *arg)
     int rc = memory_op_none(hc);
 
     if (rc == 0) {
-        rc = hc_target(hc, a->domid, &d);
+        rc = hc_target_borrow(hc, a->domid, &d);
     }
     if (rc != 0) {
         return rc;
     }
     rc = p2m_unmap_page(d, gfn(a->gpfn), MFN_NONE, REMOVABLE_KINDS);
-    if (unlikely(rc != 0)) {
-        (void)refuse(rc, "no page to take out is mapped there", a->gpfn, d->id);
-    }
-    domain_put(d);
-    return rc;
+    return likely(rc == 0) ? 0 : refuse(rc, "no page to take out is mapped there", a->gpfn, d->id);
 }
 
 /* Frames of d's grant table that there may be, of one kind; 0: it has none of them. */

@@ -17,7 +17,7 @@
  *   flush of what it covered.
  * - A table that p2m_unmap_page() left empty stays until it is in the way.
  * - p2m.found is what the tables say, or empty: it is emptied before an entry
- *   becomes invalid.
+ *   becomes invalid. p2m.leaf is a table that an entry points to, or none.
  *
  * While a block is being split its addresses are unmapped for a moment: an
  * architecture looks a faulting address up before it takes the fault seriously.
@@ -93,6 +93,11 @@ static __inline_hot void walk_to(struct domain *d, const struct stage2_format *f
     uint32_t bits = fmt->index_bits, shift = at * bits;
     uint64_t mask = (UINT64_C(1) << fmt->root_bits) - 1; /* of the root; other tables are smaller */
 
+    if (level == 0 && g.n >> fmt->index_bits == d->p2m.leaf_at) {
+        table = d->p2m.leaf;
+        at = shift = 0;
+        mask = (UINT64_C(1) << fmt->index_bits) - 1;
+    }
     for (;;) {
         uint64_t *entry = frame_map_local(hv, table);
         uint32_t index = (uint32_t)(g.n >> shift & mask);
@@ -101,6 +106,10 @@ static __inline_hot void walk_to(struct domain *d, const struct stage2_format *f
         frame_unmap(hv, entry);
         if (at == level || !arch_stage2_is_table(pte, at)) {
             *w = (struct walk){ .table = table, .level = at, .index = index, .pte = pte };
+            if (at == 0) {
+                d->p2m.leaf = table;
+                d->p2m.leaf_at = g.n >> fmt->index_bits;
+            }
             return;
         }
         table = arch_stage2_mfn(pte);
@@ -240,6 +249,7 @@ static void prune(struct domain *d, const struct stage2_format *fmt, gfn_t g, ui
                 break;
             }
             list_push_back(unused, &frame_lookup(d->hv, w.table)->link);
+            d->p2m.leaf_at = UINT64_MAX;
             walk_to(d, fmt, g, l + 1, &w);
             entry_set(d, &w, 0);
         }
@@ -289,7 +299,8 @@ int p2m_init(struct domain *d)
     }
     BUG_ON(fmt->levels < 2 || fmt->levels > LEVELS_MAX);
     *p = (struct p2m){
-        .lock = SPINLOCK_INIT(LOCK_RANK_P2M), .format = fmt, .tables_max = UINT64_MAX
+        .lock = SPINLOCK_INIT(LOCK_RANK_P2M), .format = fmt, .tables_max = UINT64_MAX,
+        .leaf_at = UINT64_MAX
     };
     p->root = frame_alloc(d->hv, fmt->root_order, FRAME_ALLOC_ZERO);
     if (mfn_is_none(p->root)) {
@@ -530,31 +541,45 @@ static mfn_t mfn_at(const struct stage2_format *fmt, const struct walk *w, gfn_t
     return mfn_add(arch_stage2_mfn(w->pte), g.n & (level_pages(fmt, w->level) - 1));
 }
 
-static int map_page_locked(struct domain *d, gfn_t g, mfn_t m, enum p2m_type type, mfn_t *old,
-                           enum p2m_type *old_type)
+/* Something is mapped at g, or a table is missing: w is to stand at an invalid entry of level 0. */
+static __noinline int make_room_locked(struct domain *d, gfn_t g, struct walk *w, mfn_t *old,
+                                       enum p2m_type *old_type)
 {
     const struct stage2_format *fmt = d->p2m.format;
-    struct walk w;
     int rc = 0;
 
-    if (d->p2m.closed) {
-        return -XEN_ESRCH;
-    }
-    walk_to(d, fmt, g, 0, &w);
-    if (is_leaf(w.pte, w.level)) {
-        *old_type = arch_stage2_type(w.pte);
-        *old = mfn_at(fmt, &w, g);
-        rc = *old_type == P2M_MMIO_DIRECT ? -XEN_EBUSY : unmap_one_locked(d, fmt, g, &w);
+    if (is_leaf(w->pte, w->level)) {
+        *old_type = arch_stage2_type(w->pte);
+        *old = mfn_at(fmt, w, g);
+        rc = *old_type == P2M_MMIO_DIRECT ? -XEN_EBUSY : unmap_one_locked(d, fmt, g, w);
     }
     if (rc != 0) {
         *old_type = P2M_INVALID;
         return rc;
     }
-    if (w.level != 0) {
+    if (w->level != 0) {
         /* After a split all tables are there: what was mapped is out, or nothing was. */
-        rc = walk_make(d, fmt, g, 0, &w);
+        rc = walk_make(d, fmt, g, 0, w);
         if (rc != 0) {
             arch_stage2_publish(); /* of the tables that were made before memory ran out */
+        }
+    }
+    return rc;
+}
+
+static __inline_hot int map_page_locked(struct domain *d, gfn_t g, mfn_t m, enum p2m_type type,
+                                        mfn_t *old, enum p2m_type *old_type)
+{
+    struct walk w;
+
+    if (unlikely(d->p2m.closed)) {
+        return -XEN_ESRCH;
+    }
+    walk_to(d, d->p2m.format, g, 0, &w);
+    if (unlikely(w.level != 0 || arch_stage2_is_valid(w.pte))) {
+        int rc = make_room_locked(d, g, &w, old, old_type);
+
+        if (rc != 0) {
             return rc;
         }
     }
@@ -575,7 +600,7 @@ int p2m_map_page(struct domain *d, gfn_t g, mfn_t m, enum p2m_type type)
     spin_lock(&d->p2m.lock);
     int rc = map_page_locked(d, g, m, type, &old, &old_type);
     spin_unlock(&d->p2m.lock);
-    if (old_type != P2M_INVALID) {
+    if (unlikely(old_type != P2M_INVALID)) {
         release_page(d, old, old_type);
     }
     return rc;
@@ -857,6 +882,7 @@ int p2m_teardown(struct domain *d)
     }
     spin_lock(&p->lock);
     p->found.pages = 0;
+    p->leaf_at = UINT64_MAX;
     if (p->teardown.n == 0) {
         arch_stage2_flush_all(d);
     }

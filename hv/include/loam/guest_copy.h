@@ -25,6 +25,20 @@ struct guest_ref {
 int __must_check guest_copy_from(struct vcpu *v, void *buf, struct guest_ref from, size_t size);
 int __must_check guest_copy_to(struct vcpu *v, struct guest_ref to, const void *buf, size_t size);
 
+/* One of several short copies: to the guest from buf (write), or the other way. */
+struct guest_piece {
+    void *buf;
+    uint64_t addr;
+    size_t size;
+    bool write;
+};
+
+/*
+ * The same for each piece, in order; those in a page that the piece before it was in are not
+ * translated again: what is written comes first. Errors: as above, pieces before it are copied.
+ */
+int __must_check guest_copy_all(struct vcpu *v, const struct guest_piece *p, uint32_t nr);
+
 /*
  * The same by guest-physical address, for any domain from any CPU (boot, SBI,
  * device models). `clean` makes the bytes visible to a guest that runs with

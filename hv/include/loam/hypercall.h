@@ -49,6 +49,8 @@ static inline bool hc_is_control(const struct hc *hc) { return hc->d->who & HC_W
  * Errors: -XEN_EPERM another domain and the caller is no control domain, -XEN_ESRCH.
  */
 int __must_check hc_target(const struct hc *hc, domid_t id, struct domain **out);
+/* The same without a reference: *out stays until the hypercall ends (hv_quiesce_begin()). */
+int __must_check hc_target_borrow(const struct hc *hc, domid_t id, struct domain **out);
 
 /*
  * Executes one hypercall with hc->arg: 0 (then hc->ret) or an error. A multicall's way to

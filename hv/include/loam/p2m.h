@@ -48,6 +48,8 @@ struct p2m {
     gfn_t teardown; /* cursor of p2m_teardown() */
     uint64_t max_gfn; /* highest gfn ever mapped + 1 */
     struct p2m_block found; /* [lock] what p2m_lookup() found last */
+    mfn_t leaf; /* [lock] the table of level 0 that was walked to last, */
+    uint64_t leaf_at; /* [lock] and which one it is (gfn >> index bits); UINT64_MAX: none */
 };
 
 /* Errors: -XEN_ENOMEM. */
@@ -124,8 +126,8 @@ int __must_check p2m_unmap_ram(struct domain *d, gfn_t g, uint64_t pages, mfn_t 
 
 /*
  * Gives the mapped block that *g is in, or else the next one: its first gfn in
- * *g, mfn, type, pages. Single pages of RAM that follow each other in both spaces are one block, from
- * *g on. Returns false when there is none. Used for teardown and dumps. Locks: p2m.
+ * *g, mfn, type, pages. Single pages of RAM that follow each other in both spaces are one
+ * block, from *g on. Returns false when there is none. Used for teardown and dumps. Locks: p2m.
  */
 bool p2m_next(struct domain *d, gfn_t *g, mfn_t *m, enum p2m_type *type, uint64_t *pages);
 
