@@ -413,7 +413,7 @@ int domain_destroy(struct domain *d)
     return 0;
 }
 
-/* As far as it goes without waiting: what a toolstack kills one after the other must not queue up. */
+/* As far as it goes without waiting: domains that are killed one by one must not queue up. */
 static int reaper_step(struct job *j)
 {
     struct domain *d = container_of(j, struct domain, reaper);

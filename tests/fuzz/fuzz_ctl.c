@@ -121,7 +121,9 @@ static void operation(struct toolstack *t)
 {
     uint32_t how = u8();
     struct xen_domctl op = { .cmd = commands[u8() % ARRAY_SIZE(commands)],
-                             .domain = (domid_t)(how & 8 ? 1 + how % 4 : how & 16 ? u32() : 0x7ff5) };
+                             .domain = (domid_t)(how & 8    ? 1 + how % 4
+                                                  : how & 16 ? u32()
+                                                             : 0x7ff5) };
     uint8_t page[256];
 
     t->version = 0x12 + how % 8; /* one of them is nobody's */

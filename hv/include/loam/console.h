@@ -2,12 +2,12 @@
 /*
  * The host console, shared by the hypervisor and all domains.
  *
- * Output: each line starts with its owner, "loam: " or "(name) ", and ends
- * with CR LF on the device; only the control domain's have no name in front. A domain's line is kept until it is whole, except
- * that the domain that has the input is shown byte by byte (echo, prompts); when
- * somebody else must write meanwhile, its line is broken and shown from its
- * beginning again when it goes on. Input goes to one domain at a time; Ctrl-A three times
- * moves it on to the next.
+ * Output: each line starts with its owner, "loam: " or "(name) ", and ends with CR LF on
+ * the device; only the control domain's have no name in front. A domain's line is kept
+ * until it is whole, except that the domain that has the input is shown byte by byte
+ * (echo, prompts); when somebody else must write meanwhile, its line is broken and shown
+ * from its beginning again when it goes on. Input goes to one domain at a time; Ctrl-A
+ * three times moves it on to the next.
  */
 #ifndef LOAM_CONSOLE_H
 #define LOAM_CONSOLE_H

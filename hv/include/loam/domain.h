@@ -76,7 +76,7 @@ struct domain {
     uint16_t id;
     uint8_t state;               /* [lock] enum domain_state */
     uint8_t shutdown_reason;     /* [lock] */
-    uint8_t shutdown_code;       /* [lock] reason + 1 to report in place of the one given, 0: none */
+    uint8_t shutdown_code;       /* [lock] reason + 1 to report in place of its own, 0: none */
     uint32_t refs;               /* atomic */
     uint32_t who;                /* enum hc_who: which hypercalls it may use, constant */
     uint32_t pause_count;        /* [lock] who paused it; 1 until it is started */
