@@ -172,6 +172,15 @@ static void handle_publish(struct domain *d, uint32_t handle, const struct grant
     spin_unlock(&d->gnttab->lock);
 }
 
+/* The mapping is in the map still: its owner may have put something else there meanwhile. */
+static bool is_mapped(struct domain *d, const struct grant_mapping *a)
+{
+    enum p2m_type type = P2M_INVALID;
+    mfn_t m = p2m_lookup(d, gfn(a->gfn), &type, NULL);
+
+    return m.n == a->mfn && (type == P2M_GRANT_RW || type == P2M_GRANT_RO);
+}
+
 bool maptrack_has_frame(struct domain *d, mfn_t frame)
 {
     struct maptrack *m = &d->gnttab->maps;
@@ -180,7 +189,9 @@ bool maptrack_has_frame(struct domain *d, mfn_t frame)
     spin_lock(&d->gnttab->lock);
     if (m->bucket != NULL) {
         for (uint32_t i = *bucket_of(m, frame); i != 0 && !found; i = mapping_at(m, i - 1)->next) {
-            found = mapping_at(m, i - 1)->mfn == frame.n;
+            const struct grant_mapping *a = mapping_at(m, i - 1);
+
+            found = a->mfn == frame.n && is_mapped(d, a);
         }
     }
     spin_unlock(&d->gnttab->lock);

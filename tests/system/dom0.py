@@ -239,7 +239,7 @@ class DomainRow:
 def list_rows(lines: List[str]) -> List[DomainRow]:
     rows = []
     for line in lines:
-        match = re.match(r"(\S+)\s+(\d+)\s+(\d+)\s+(\d+)\s+([a-z-]{6,7})\s+([\d.]+)$", line)
+        match = re.match(r"(\S*)\s+(\d+)\s+(\d+)\s+(\d+)\s+([a-z-]{6,7})\s+([\d.]+)$", line)
         if match:
             name, number, memory, vcpus, state, seconds = match.groups()
             rows.append(

@@ -42,7 +42,7 @@ def test_life_of_a_guest(dom0, release):
     assert m.guest("one", "nproc") == ["2"]
 
     m.run(f"{xl} pause one")
-    assert m.domains(xl)["one"].state.startswith("--p")
+    assert m.domains(xl)["one"].state[2] == "p"
     seconds = m.domains(xl)["one"].seconds
     assert m.domains(xl)["one"].seconds == seconds
     m.run(f"{xl} unpause one")
@@ -86,7 +86,7 @@ def test_each_release_sees_the_others_guests(dom0):
     for mine, other in (("4.20", "old"), ("4.17", "new")):
         xl = XL[mine]
         m.run(f"{xl} pause {other}")
-        assert m.domains(xl)[other].state.startswith("--p")
+        assert m.domains(xl)[other].state[2] == "p"
         m.run(f"{xl} unpause {other}")
         assert m.guest(other, "echo $((6*7))") == ["42"]
     m.run(f"{XL['4.20']} shutdown -w old", 120)

@@ -10,13 +10,13 @@
 
 #include "guest.h"
 
-#define HC_MEMORY_OP 12
+#define HC_PLATFORM_OP 7
 #define HC_XEN_VERSION 17
 #define HC_CONSOLE_IO 18
-#define HC_GRANT_OP 20
 #define HC_SCHED_OP 29
-#define HC_EVTCHN_OP 32
-#define HC_HVM_OP 34
+#define HC_SYSCTL 35
+#define HC_DOMCTL 36
+#define EPERM 1
 #define ENOSYS 38
 #define EFAULT 14
 
@@ -34,14 +34,18 @@ static long hypercall(u64 number, u64 a, u64 b, u64 c)
     return (long)x0;
 }
 
-static void refused_calls(void)
+static void refused_calls(long for_control)
 {
-    static const u32 numbers[] = { 0,         1,  HC_MEMORY_OP, HC_GRANT_OP, HC_EVTCHN_OP,
-                                   HC_HVM_OP, 36, 63,           64,          1000 };
+    static const u32 numbers[] = { 0, 1, 26, 40, 63, 64, 1000 };
+    static const u32 controls[] = { HC_PLATFORM_OP, HC_SYSCTL, HC_DOMCTL };
 
     for (u32 i = 0; i < ARRAY_SIZE(numbers); i++) {
         long rc = hypercall(numbers[i], 0, (u64)page, 0);
         check(rc == -ENOSYS, "hypercall %u is refused: %ld", numbers[i], rc);
+    }
+    for (u32 i = 0; i < ARRAY_SIZE(controls); i++) {
+        long rc = hypercall(controls[i], (u64)page, 0, 0);
+        check(rc == for_control, "hypercall %u is a control domain's: %ld", controls[i], rc);
     }
     check(hypercall(HC_XEN_VERSION, 99, (u64)page, 0) == -ENOSYS,
           "an unknown operation is refused");
@@ -95,7 +99,7 @@ int main(void)
     } else {
         bench_abi();
     }
-    refused_calls();
+    refused_calls(has_option("plain") ? -ENOSYS : -EPERM);
     if (has_option("crash")) {
         u32 reason = 3; /* SHUTDOWN_crash */
         hypercall(HC_SCHED_OP, 2, (u64)&reason, 0);
