@@ -132,7 +132,8 @@ class Dom0Machine(Machine):
 
     def domains(self, xl: str = "xl") -> Dict[str, "DomainRow"]:
         """xl list."""
-        return {row.name: row for row in list_rows(self.run(f"{xl} list"))}
+        # What the tools have no name for is "(null)": no line of a guest called so.
+        return {row.name: row for row in list_rows(self.run(f"{xl} list | tr '()' '<>'"))}
 
     def vcpus(self, xl: str = "xl") -> Dict[str, List["VcpuRow"]]:
         """xl vcpu-list, by domain: those that are online."""
@@ -239,11 +240,11 @@ class DomainRow:
 def list_rows(lines: List[str]) -> List[DomainRow]:
     rows = []
     for line in lines:
-        match = re.match(r"(\S*)\s+(\d+)\s+(\d+)\s+(\d+)\s+([a-z-]{6,7})\s+([\d.]+)$", line)
+        match = re.match(r"(?:(\S+)\s+)?(\d+)\s+(\d+)\s+(\d+)\s+([a-z-]{6,7})\s+([\d.]+)$", line)
         if match:
             name, number, memory, vcpus, state, seconds = match.groups()
             rows.append(
-                DomainRow(name, int(number), int(memory), int(vcpus), state, float(seconds))
+                DomainRow(name or "", int(number), int(memory), int(vcpus), state, float(seconds))
             )
     return rows
 

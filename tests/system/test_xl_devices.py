@@ -3,6 +3,8 @@
 
 import os
 
+import pytest
+
 from loam import MIB
 
 DISK = 256 * MIB
@@ -17,6 +19,7 @@ def disk(path):
     return ["-drive", drive, "-device", "virtio-blk-device,drive=disk"]
 
 
+@pytest.mark.long
 def test_disk(dom0, tmp_path):
     """A guest fills 256 MiB; dom0 reads the same. Attached and detached while it runs."""
     m = dom0(extra=disk(str(tmp_path / "disk")))
@@ -41,18 +44,19 @@ def test_disk(dom0, tmp_path):
     m.run("xl destroy one", 120)
 
 
+@pytest.mark.long
 def test_detach_under_io(dom0, tmp_path):
     """A disk that is written to goes, and so does the guest, while dom0 holds its grants."""
     m = dom0(extra=disk(str(tmp_path / "disk")))
     m.create("one", 'disk=["phy:/dev/vda,xvda,w"]')
     m.watch("one")
     m.guest_ready("one")
-    m.guest("one", "(while :; do dd if=/dev/zero of=/dev/xvda bs=1M oflag=direct; done) 2>/dev/null &")
+    m.guest("one", "(while :; do dd if=/dev/zero of=/dev/xvda bs=1M oflag=direct; done) 2>/dev/null & true")
     m.collect(2)
     m.run("xl block-detach one xvda force", 120)
     assert m.guest("one", "echo $((6*7))") == ["42"]
     m.run("xl block-attach one phy:/dev/vda xvdb w", 120)
-    m.guest("one", "(while :; do dd if=/dev/zero of=/dev/xvdb bs=1M oflag=direct; done) 2>/dev/null &")
+    m.guest("one", "(while :; do dd if=/dev/zero of=/dev/xvdb bs=1M oflag=direct; done) 2>/dev/null & true")
     m.collect(2)
     m.run("xl destroy one", 120)
     assert m.run("dmesg | grep -iE 'stall|WARNING:|BUG:' | grep -v vmemmap; true") == []
@@ -63,6 +67,7 @@ def address(m, name, number):
     m.wait_for(f"ping -c 1 -W 2 10.0.0.{number}", r" 0% packet loss", 60)
 
 
+@pytest.mark.long
 def test_network(dom0):
     """Ping and 16 MiB each way between dom0 and a guest, and between two guests."""
     m = dom0()
@@ -77,7 +82,7 @@ def test_network(dom0):
 
     m.run("dd if=/dev/urandom of=/tmp/r bs=1M count=16 2>/dev/null", 120)
     sent = m.run("md5sum </tmp/r", 60)
-    m.guest("one", "nc -l -p 5000 >/tmp/r &")
+    m.guest("one", "nc -l -p 5000 >/tmp/r & true")
     m.run("sleep 1; nc 10.0.0.2 5000 </tmp/r", 180)
     m.guest("one", "wait")
     assert m.guest("one", "md5sum </tmp/r", 60) == sent
@@ -86,7 +91,7 @@ def test_network(dom0):
     m.guest("one", "sleep 1; nc 10.0.0.1 5001 </tmp/r", 180)
     assert m.wait_for("cat /tmp/sum", r"^\w{32} .*").group(0) == sent[0]
 
-    m.guest("two", "nc -l -p 5002 | md5sum >/tmp/sum &")
+    m.guest("two", "nc -l -p 5002 | md5sum >/tmp/sum & true")
     m.guest("one", "sleep 1; nc 10.0.0.3 5002 </tmp/r", 180)
     m.guest("two", "wait")
     assert m.guest("two", "cat /tmp/sum") == sent
