@@ -65,7 +65,7 @@ def test_debian_on_eight_cpus(machine):
     """A minute on two cores: the emulator's CPUs wait for each other."""
     m = machine(guest("dom1", cpus=8), cpus=8)
     m.ready(timeout=300)
-    assert m.command("dom1", "nproc") == ["8"]
+    assert m.command("dom1", "nproc", 300) == ["8"]
 
 
 @both
