@@ -193,12 +193,7 @@ bool arch_host_keeps_node(const struct hv *hv, const struct fdt *host, struct fd
         "arm,mmu-400",     "arm,mmu-401",  "arm,mmu-500",    "arm,armv7-timer-mem",
     };
 
-    for (uint32_t i = 0; i < ARRAY_SIZE(kept); i++) {
-        if (fdt_compatible(host, node, kept[i])) {
-            return true;
-        }
-    }
-    return false;
+    return fdt_compatible_any(host, node, kept, ARRAY_SIZE(kept));
 }
 
 bool arch_host_intc(const struct hv *hv, const struct fdt *host, struct fdt_node *out)

@@ -233,12 +233,7 @@ bool arch_host_keeps_node(const struct hv *hv, const struct fdt *host, struct fd
         "riscv,pmu",      "riscv,aclint-mtimer", "riscv,aclint-mswi", "riscv,aclint-sswi",
     };
 
-    for (uint32_t i = 0; i < ARRAY_SIZE(kept); i++) {
-        if (fdt_compatible(host, node, kept[i])) {
-            return true;
-        }
-    }
-    return false;
+    return fdt_compatible_any(host, node, kept, ARRAY_SIZE(kept));
 }
 
 bool arch_host_intc(const struct hv *hv, const struct fdt *host, struct fdt_node *out)

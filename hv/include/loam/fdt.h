@@ -241,6 +241,18 @@ static inline bool fdt_compatible(const struct fdt *f, struct fdt_node node, con
     return fdt_string_contains(f, node, "compatible", str);
 }
 
+/* The same for any of `nr` strings. */
+static inline bool fdt_compatible_any(const struct fdt *f, struct fdt_node node,
+                                      const char *const *strings, uint32_t nr)
+{
+    bool found = false;
+
+    for (uint32_t i = 0; i < nr && !found; i++) {
+        found = fdt_compatible(f, node, strings[i]);
+    }
+    return found;
+}
+
 /* Is the node usable: no status property, or "okay" or "ok"? */
 bool fdt_is_enabled(const struct fdt *f, struct fdt_node node);
 
