@@ -192,6 +192,29 @@ class Machine:
                 raise Failure(f"{why} without /{pattern}/ from {whom}\n{self.tail()}")
             self.pump()
 
+    def check_counting(self, name: str, gap: float, least: int = 10, timeout: float = 60) -> None:
+        """
+        A domain prints "count UPTIME N" or "tick N MS": waits for `least` of these lines; none is
+        missing, none came later than `gap` seconds after the one before.
+        """
+        end = time.monotonic() + timeout
+        while True:
+            seen = []
+            for line in self.of(name)[:-1]:  # of the last one the rest may still be to come
+                match = re.match(r"(count) ([\d.]+) (\d+)$|(tick) (\d+) (\d+)$", line.text)
+                if match and match.group(1):
+                    seen.append((float(match.group(2)), int(match.group(3))))
+                elif match:
+                    seen.append((int(match.group(6)) / 1000, int(match.group(5))))
+            if len(seen) >= least:
+                break
+            if self.ended or time.monotonic() > end:
+                raise Failure(f"only {len(seen)} lines of {least} from {name}\n{self.tail()}")
+            self.pump()
+        for (t0, n0), (t1, n1) in zip(seen, seen[1:]):
+            assert n1 == n0 + 1, f"line {n0} is followed by {n1}"
+            assert t1 - t0 <= gap, f"{t1 - t0:.2f} s without a line, after {n0}"
+
     def expect_exit(self, timeout: float = 60) -> int:
         """Wait until the machine has powered off; QEMU's exit status."""
         end = time.monotonic() + timeout
@@ -270,21 +293,6 @@ class Machine:
         echo = [i for i, text in enumerate(texts) if f"echo end-$(({self.commands}" in text]
         texts = texts[echo[-1] + 1 :] if echo else texts
         return [text for text in texts if not re.search(end, text)]
-
-
-def check_counting(lines: List[Line], gap: float, least: int = 10) -> None:
-    """Lines "count UPTIME N" or "tick N MS": none is missing, none came late."""
-    seen = []
-    for line in lines:
-        match = re.match(r"(count) ([\d.]+) (\d+)$|(tick) (\d+) (\d+)$", line.text)
-        if match and match.group(1):
-            seen.append((float(match.group(2)), int(match.group(3))))
-        elif match:
-            seen.append((int(match.group(6)) / 1000, int(match.group(5))))
-    assert len(seen) >= least, f"only {len(seen)} lines of {least}"
-    for (t0, n0), (t1, n1) in zip(seen, seen[1:]):
-        assert n1 == n0 + 1, f"line {n0} is followed by {n1}"
-        assert t1 - t0 <= gap, f"{t1 - t0:.2f} s without a line, after {n0}"
 
 
 def guest(name: str, do: str = "shell", args: str = "", **properties) -> Domain:

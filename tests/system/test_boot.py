@@ -3,7 +3,7 @@
 
 import pytest
 
-from loam import POWER_OFF, STAYS_DOWN, both, check_counting, guest, micro
+from loam import POWER_OFF, STAYS_DOWN, both, guest, micro
 
 
 @both
@@ -93,7 +93,7 @@ def test_vcpus_go_and_come_back(machine):
         for vcpu in vcpus:
             assert m.command("dom1", f"taskset {1 << vcpu:x} echo on {vcpu}") == [f"on {vcpu}"]
     assert m.command("dom1", "dmesg | grep -iE 'stall|WARNING:|BUG:'") == []
-    check_counting(m.of("dom2"), 0.6)
+    m.check_counting("dom2", 0.6)
 
 
 def test_guest_memory_is_what_was_asked(machine):
