@@ -33,9 +33,10 @@ flags-arm64 := $(flags-free) -O2 -mgeneral-regs-only -mcmodel=small -fno-omit-fr
 	-mno-outline-atomics -mbranch-protection=none -mstrict-align -momit-leaf-frame-pointer \
 	$(if $(is-clang),,-fno-tree-loop-distribute-patterns)
 # clang 14 does not know the names zicsr and zifencei, nor .option arch; binutils not its debug lines.
-isa-riscv64 := rv64imac_zicsr_zifencei_zbb
-flags-riscv64 := $(flags-free) -O2 -mabi=lp64 -mcmodel=medany -fno-omit-frame-pointer \
-	$(if $(is-clang),-march=rv64imac_zbb -mno-relax -g0 -fno-integrated-as \
+# GCC 12 makes an AMO of an atomic store; RISC-V unprivileged ISA, table A.6, needs none.
+isa-riscv64 := rv64imac_zicsr_zifencei_zba_zbb_zbs
+flags-riscv64 := $(flags-free) -DCONFIG_PLAIN_ATOMIC_STORES -O2 -mabi=lp64 -mcmodel=medany -fno-omit-frame-pointer \
+	$(if $(is-clang),-march=rv64imac_zba_zbb_zbs -mno-relax -g0 -fno-integrated-as \
 	-Wa$(comma)-march=$(isa-riscv64),-march=$(isa-riscv64))
 sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags-fake := -O1 -DCONFIG_DEBUG=1 $(sanitize) $(COVFLAGS) $(if $(FUZZ),-fsanitize=fuzzer-no-link)

@@ -12,8 +12,18 @@
 
 #define atomic_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define atomic_load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#if defined(CONFIG_PLAIN_ATOMIC_STORES)
+/*
+ * Where the compiler would use more than that: plain stores of naturally aligned locations, after a
+ * fence if they release.
+ */
+#define atomic_store_relaxed(p, v) ((void)(*(volatile __typeof__(*(p)) *)(p) = (v)))
+#define atomic_store_release(p, v)                                                                 \
+    (__atomic_thread_fence(__ATOMIC_RELEASE), atomic_store_relaxed(p, v))
+#else
 #define atomic_store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define atomic_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#endif
 
 /* Each returns the value before the operation. */
 #define atomic_fetch_add(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
