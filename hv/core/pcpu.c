@@ -23,6 +23,7 @@ void pcpu_init(struct hv *hv, struct pcpu *p, uint32_t id)
     p->timer_lock = SPINLOCK_INIT(LOCK_RANK_TIMER);
     heap_init(&p->timers);
     p->timer_programmed = NS_NEVER;
+    pcpu_idle_begins(p, hv->boot_start);
     vmid_pcpu_init(&p->vmid);
     hv->pcpus[id] = p;
 }
@@ -50,13 +51,9 @@ void pcpu_kick(struct pcpu *p, uint32_t work)
 
 ns_t pcpu_idle_time(const struct pcpu *p, ns_t now)
 {
-    /* Not freed before this CPU passes a quiescent point, even if p gives it up now. */
-    const struct vcpu *v = atomic_load_relaxed(&p->current);
-    ns_t since = v != NULL ? atomic_load_relaxed(&v->rs.since) : now;
-    ns_t busy = atomic_load_relaxed(&p->busy) + (now > since ? now - since : 0);
-    ns_t up = now - p->hv->boot_start;
+    uint64_t clock = atomic_load_relaxed(&p->idle_clock);
 
-    return up > busy ? up - busy : 0;
+    return (clock & 1 ? clock + 2 * now - 1 : clock) / 2;
 }
 
 /* Sleeps until p says that it is online, which it does before it kicks this CPU. */

@@ -48,7 +48,7 @@
 #define RUN_MAX (10 * NS_PER_MS) /* nobody is asked later whether it should go on */
 #define DISLIKE (5 * NS_PER_MS) /* credit that a vCPU must have more on a CPU it dislikes */
 #define RUN_PAST (5 * NS_PER_MS) /* how far a vCPU may burn past the next one before it goes */
-#define BURN_MAX NS_PER_S /* longest time booked at once: no overflow */
+#define BURN_MAX BIT(30) /* ns, the longest time booked at once: no overflow */
 #define NOBODY UINT64_MAX /* burned by the first of an empty queue */
 
 struct credit2_pool {
@@ -125,11 +125,10 @@ static void clamp(struct credit2_vcpu *c, uint64_t front, ns_t lead)
     }
 }
 
-/* The front that limits c's credit and debt when it runs on cp. */
-static uint64_t front_of(const struct credit2_pool *pool, const struct credit2_pcpu *cp,
-                         const struct credit2_vcpu *c)
+/* True where the pool's front limits c's credit and debt too, not that of its CPU alone. */
+static bool is_pooled(const struct credit2_pool *pool, const struct credit2_vcpu *c)
 {
-    return likely(c->queue == &pool->waiting) ? MAX(cp->front, pool->front) : cp->front;
+    return likely(c->queue == &pool->waiting);
 }
 
 /* --- queue ---------------------------------------------------------------- */
@@ -146,6 +145,12 @@ static uint64_t next_burned(const struct credit2_pool *pool, const struct credit
     uint64_t next = a != NULL ? a->key : NOBODY;
 
     return b != NULL ? MIN(b->key, next) : next;
+}
+
+/* True when next_burned() is not NOBODY. */
+static bool somebody_waits(const struct credit2_pool *pool, const struct credit2_pcpu *cp)
+{
+    return !heap_is_empty(&pool->waiting) || !heap_is_empty(&cp->waiting);
 }
 
 /* As find_best(), where the first of the pool's queue will not do. */
@@ -315,11 +320,14 @@ static void set_slice(const struct credit2_pool *pool, struct credit2_pcpu *cp,
     sched_set_slice(&cp->sp, now + slice);
 }
 
-/* c runs on cp from now on, or goes on. Returns the front that its credit is measured against. */
+/*
+ * c runs on cp from now on, or goes on; is_pooled() is `pooled`. Returns the front that its credit
+ * is measured against.
+ */
 static __inline_hot uint64_t begin_turn(struct credit2_pool *pool, struct credit2_pcpu *cp,
-                                        struct credit2_vcpu *c, ns_t now)
+                                        struct credit2_vcpu *c, bool pooled, ns_t now)
 {
-    uint64_t front = front_of(pool, cp, c);
+    uint64_t front = pooled ? MAX(cp->front, pool->front) : cp->front;
 
     c->booked = now;
     clamp(c, front, LEAD_MAX);
@@ -333,7 +341,7 @@ static __inline_hot uint64_t begin_turn(struct credit2_pool *pool, struct credit
 static __noinline void choose_alone(struct credit2_pool *pool, struct credit2_pcpu *cp,
                                     struct credit2_vcpu *c, ns_t now)
 {
-    uint64_t front = begin_turn(pool, cp, c, now);
+    uint64_t front = begin_turn(pool, cp, c, is_pooled(pool, c), now);
 
     c->sv.node.key = MIN(c->sv.node.key, front);
 }
@@ -346,11 +354,13 @@ static __inline_hot void choose(struct credit2_pool *pool, struct credit2_pcpu *
         choose_alone(pool, cp, c, now);
         return;
     }
-    (void)begin_turn(pool, cp, c, now);
+    bool pooled = is_pooled(pool, c);
+
+    (void)begin_turn(pool, cp, c, pooled, now);
     /* Who goes on for having run too shortly, or after a yield, is not the first. */
     uint64_t first = MIN(c->sv.node.key, next);
     cp->front = MAX(cp->front, first);
-    if (likely(c->queue == &pool->waiting)) {
+    if (pooled) {
         pool->front = MAX(pool->front, first);
     }
     set_slice(pool, cp, c, next, now);
@@ -422,11 +432,14 @@ static __noinline bool settle_cap(struct credit2_vcpu *c, bool ready, ns_t now)
     return false;
 }
 
-/* Others wait: prev goes on if it may and still has more credit, or has run too shortly. */
-static struct credit2_vcpu *pick_contended(struct credit2_pool *pool, struct credit2_pcpu *cp,
-                                           struct vcpu *prev, bool keep, ns_t now)
+/*
+ * Others wait: c, which is prev's, goes on if it may (`keep`) and still has more credit, or has run
+ * too shortly.
+ */
+static __inline_hot struct credit2_vcpu *pick_contended(struct credit2_pool *pool,
+                                                        struct credit2_pcpu *cp, struct vcpu *prev,
+                                                        struct credit2_vcpu *c, bool keep, ns_t now)
 {
-    struct credit2_vcpu *c = keep ? credit2_vcpu(prev) : NULL;
     uint64_t limit = NOBODY;
 
     if (keep && c->sv.yields) {
@@ -494,9 +507,9 @@ static __noinline struct vcpu *pick_anew(struct credit2_pool *pool, struct credi
         cp->sp.slice_at = NS_NEVER;
     }
     bool was_untimed = cp->sp.slice_at == NS_NEVER; /* else neither mask has this CPU */
-    uint64_t next = next_burned(pool, cp);
-    if (next != NOBODY) {
-        c = pick_contended(pool, cp, ready, keep, now);
+    bool others = somebody_waits(pool, cp);
+    if (others) {
+        c = pick_contended(pool, cp, ready, c, keep, now);
     } else if (keep) {
         choose_alone(pool, cp, c, now);
     } else {
@@ -515,7 +528,7 @@ static __noinline struct vcpu *pick_anew(struct credit2_pool *pool, struct credi
     if (v != prev) {
         sched_switch(&cp->sp, prev, v, now);
     }
-    if (next != NOBODY) {
+    if (others) {
         spread(pool);
     }
     if (v == NULL && unlikely(pool->pool.nr_choosy != 0)) {
@@ -529,7 +542,7 @@ static struct vcpu *credit2_pick(struct sched_pcpu *sp, struct vcpu *prev)
     struct credit2_pool *pool = credit2_pool(sp->pool);
     struct credit2_pcpu *cp = credit2_pcpu(sp);
 
-    if (heap_is_empty(&pool->waiting) && heap_is_empty(&cp->waiting)) {
+    if (!somebody_waits(pool, cp)) {
         if (prev == NULL) {
             *cp->idle |= cp->bit; /* it may have been kicked for one that is gone again */
             return NULL;

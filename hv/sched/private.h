@@ -184,27 +184,21 @@ static inline bool sched_is_loadable(const struct vcpu *v, const struct pcpu *p)
 /* now - then; 0 where two CPUs read the counter so close together that it is negative. */
 static inline ns_t ns_since(ns_t then, ns_t now) { return MAX(now, then) - then; }
 
-/*
- * v, whose pool is locked, leaves the state `from` for another one, or the same. Returns how long
- * it was in it.
- */
-static __inline_hot ns_t sched_change_state(struct vcpu *v, enum vcpu_state from,
+/* v, whose pool is locked, leaves the state `from` for another one, or the same. */
+static __inline_hot void sched_change_state(struct vcpu *v, enum vcpu_state from,
                                             enum vcpu_state state, ns_t now)
 {
-    ns_t time = ns_since(v->rs.since, now);
-
-    v->rs.time[from] += time;
+    v->rs.time[from] += ns_since(v->rs.since, now);
     v->rs.since = now;
     v->rs.state = state;
     if (unlikely(v->on_runstate != NULL)) {
         v->on_runstate(v, &v->rs);
     }
-    return time;
 }
 
 static inline void sched_enter_state(struct vcpu *v, enum vcpu_state state, ns_t now)
 {
-    (void)sched_change_state(v, v->rs.state, state, now);
+    sched_change_state(v, v->rs.state, state, now);
 }
 
 /* The state of a vCPU without a CPU. */
@@ -212,10 +206,10 @@ static inline enum vcpu_state sched_state_off_cpu(const struct vcpu *v)
 {
     uint32_t pause = atomic_load_relaxed(&v->pause);
 
-    if (pause & VCPU_PAUSE_BLOCKED) {
-        return VCPU_STATE_BLOCKED;
+    if (likely(pause == 0)) {
+        return VCPU_STATE_RUNNABLE;
     }
-    return pause == 0 ? VCPU_STATE_RUNNABLE : VCPU_STATE_OFFLINE;
+    return pause & VCPU_PAUSE_BLOCKED ? VCPU_STATE_BLOCKED : VCPU_STATE_OFFLINE;
 }
 
 /*
@@ -226,21 +220,22 @@ static inline void sched_switch(struct sched_pcpu *sp, struct vcpu *prev, struct
                                 ns_t now)
 {
     if (prev != NULL) {
-        ns_t ran = sched_change_state(prev, VCPU_STATE_RUNNING, sched_state_off_cpu(prev), now);
-
-        /* Partner: pcpu_idle_time(). */
-        atomic_store_relaxed(&sp->pcpu->busy, sp->pcpu->busy + ran);
+        sched_change_state(prev, VCPU_STATE_RUNNING, sched_state_off_cpu(prev), now);
         /* Release: partner is vcpu_is_off_cpu(). */
         atomic_store_release(&prev->running, false);
+    } else {
+        pcpu_idle_ends(sp->pcpu, now);
     }
     if (next != NULL) {
         /* Runnable, but for one that is about to be: sched_wake() waits for the lock. */
-        (void)sched_change_state(next, VCPU_STATE_RUNNABLE, VCPU_STATE_RUNNING, now);
+        sched_change_state(next, VCPU_STATE_RUNNABLE, VCPU_STATE_RUNNING, now);
         if (unlikely(guest_is_shared(&next->waited_word))) {
             guest_shared_store(&next->waited_word, next->rs.time[VCPU_STATE_RUNNABLE]);
         }
         next->pcpu = sp->pcpu;
         atomic_store_release(&next->running, true);
+    } else {
+        pcpu_idle_begins(sp->pcpu, now);
     }
     sp->current = next;
 }

@@ -18,7 +18,6 @@ TEST(idle_times_of_the_cpus_that_there_are)
     uint64_t idle[8];
     struct xenpf_getidletime a = { BUF, 8, BUF + 64, 0 };
 
-    c.w->hv->boot_start = c.w->machine.now;
     memset(idle, 0x5a, sizeof(idle));
     domain_pause(c.domu);
     dom_run(c.w, 1, 0);

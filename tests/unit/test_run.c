@@ -378,19 +378,28 @@ TEST(a_cpu_in_no_pool_runs_nothing)
 }
 
 /* Time that a guest ran is its own, time that the CPU idled is nobody's. */
-TEST(run_time_is_counted)
+TEST(run_time_and_idle_time_are_counted)
 {
     static const struct fake_step busy = { .exit = { .kind = VM_EXIT_ARCH }, .ran = 5000 };
     struct fixture f = begin(1);
     struct fake_script s;
-    ns_t before = sched_runtime(f.v);
+    const struct pcpu *p = f.w->hv->pcpus[0];
+    ns_t before = sched_runtime(f.v), idle = pcpu_idle_time(p, f.w->machine.now);
 
     dom_script(f.v, &s, &busy, 1);
     dom_run(f.w, 0, 1);
     CHECK_EQ(sched_runtime(f.v), before + 5000);
+    CHECK_EQ(pcpu_idle_time(p, f.w->machine.now), idle);
     vcpu_pause(f.v, VCPU_PAUSE_DOMAIN);
     CHECK_EQ(dom_run(f.w, 0, 0), FAKE_STOP_IDLE);
+    idle = pcpu_idle_time(p, f.w->machine.now);
     f.w->machine.now += 7000;
     CHECK_EQ(sched_runtime(f.v), before + 5000);
+    CHECK_EQ(pcpu_idle_time(p, f.w->machine.now), idle + 7000);
+    vcpu_unpause(f.v, VCPU_PAUSE_DOMAIN);
+    dom_script(f.v, &s, &busy, 1);
+    dom_run(f.w, 0, 1);
+    CHECK_EQ(sched_runtime(f.v), before + 10000);
+    CHECK_EQ(pcpu_idle_time(p, f.w->machine.now), idle + 7000);
     end(&f);
 }

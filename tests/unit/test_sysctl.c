@@ -136,7 +136,6 @@ TEST(idle_times)
     struct xen_sysctl_getcpuinfo a = { 5, BUF, 0 };
     uint64_t idle[3] = { 7, 7, 7 };
 
-    c.w->hv->boot_start = c.w->machine.now;
     domain_pause(c.domu);
     dom_run(c.w, 1, 0);
     c.w->machine.now += 3 * NS_PER_S;

@@ -90,6 +90,7 @@ void world_init(struct world *w, uint32_t nr_cpus, uint32_t ram_mib)
     memset(w->table, 0x5a, pages * sizeof(*w->table));
 
     hv_init(w->hv);
+    w->hv->boot_start = arch_time_now();
     w->machine.cpu = w->boot;
     pcpu_init(w->hv, w->boot, 0);
     w->hv->nr_pcpus = 1;

@@ -129,7 +129,7 @@ void gfile_save(struct vimsic *f)
         f->eie[word] = gfile_reg_read(ISEL_EIE0 + 2 * word);
     }
     f->threshold = (uint16_t)gfile_reg_read(ISEL_EITHRESHOLD);
-    f->delivery = gfile_reg_read(ISEL_EIDELIVERY);
+    f->delivery = (uint8_t)gfile_reg_read(ISEL_EIDELIVERY);
     gfile_arm(f);
 }
 

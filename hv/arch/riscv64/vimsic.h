@@ -30,7 +30,7 @@ struct vimsic {
     struct gfiles *in;    /* [lock] the hart whose guest file it has, NULL: it is in software */
     struct gfiles *left;  /* [lock] a hart that still has messages for it, NULL: none */
     bool line;            /* [lock] as vimsic_line() was last told */
-    bool delivery;        /* [lock] eidelivery */
+    uint8_t delivery;     /* [lock] eidelivery: 0 or 1 */
     uint16_t threshold;   /* [lock] eithreshold: identities from there on wait; 0: none does */
     uint64_t eip[VIMSIC_WORDS], eie[VIMSIC_WORDS]; /* [lock] */
 };

@@ -10,6 +10,7 @@
 #define LOAM_PCPU_H
 
 #include <arch/impl/regs.h>
+#include <loam/atomic.h>
 #include <loam/heap.h>
 #include <loam/lock.h>
 #include <loam/refusal.h>
@@ -43,7 +44,7 @@ struct pcpu {
     struct vcpu *loaded;  /* vCPU whose guest state is in the hardware; stays loaded over idle */
     bool online;          /* shared, set once */
     bool idle;            /* shared: waits for an interrupt */
-    ns_t busy;            /* shared, read only: ns in which vCPUs had it, without `current` */
+    uint64_t idle_clock;  /* shared, read only: pcpu_idle_time() */
     struct vmid_pcpu vmid; /* whose map this CPU has (mm/vmid.c) */
 
     struct spinlock timer_lock; /* LOCK_RANK_TIMER */
@@ -75,10 +76,23 @@ void pcpu_raise(struct pcpu *p, uint32_t work);
 void pcpu_init(struct hv *hv, struct pcpu *p, uint32_t id);
 
 /*
- * ns since the boot, at `now`, in which p had no vCPU. Another CPU's may be off by the length of
- * a stay in a guest that begins or ends meanwhile. Context: any CPU, no lock needed.
+ * ns since the boot, at `now`, in which p had no vCPU. Context: any CPU, no lock needed.
+ *
+ * One word tells it at any moment: twice those of the times that are over, and while p idles 1 less
+ * twice the time at which that began. What switches between two vCPUs does not touch it.
  */
 ns_t pcpu_idle_time(const struct pcpu *p, ns_t now);
+
+/* p had a vCPU and has none from `now` on; and the other way round. Context: p's CPU. */
+static inline void pcpu_idle_begins(struct pcpu *p, ns_t now)
+{
+    atomic_store_relaxed(&p->idle_clock, p->idle_clock - 2 * now + 1);
+}
+
+static inline void pcpu_idle_ends(struct pcpu *p, ns_t now)
+{
+    atomic_store_relaxed(&p->idle_clock, p->idle_clock + 2 * now - 1);
+}
 
 /*
  * Starts the other CPUs of the machine and waits until they are online. A CPU
