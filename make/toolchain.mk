@@ -42,5 +42,7 @@ sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 flags-fake := -O1 -DCONFIG_DEBUG=1 $(sanitize) $(COVFLAGS) $(if $(FUZZ),-fsanitize=fuzzer-no-link)
 
 CFLAGS_HV := $(flags-common) $(flags-$(ARCH))
+# For what runs once or on an operator's command: its build.mk asks for it.
+flags-small := $(if $(filter-out fake,$(ARCH)),-Os)
 # gcc sees the whole hypervisor at once: small functions of other files are inlined.
 flags-lto := $(if $(is-clang)$(DEBUG)$(filter fake,$(ARCH)),,-flto=auto)

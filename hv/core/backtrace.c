@@ -18,14 +18,14 @@ const char *symbol_find(const struct symbols *s, uint64_t address, uint64_t *off
 {
     const char *name = s->names;
 
-    if (s->count == 0 || address < s->addresses[0] || address >= s->end) {
+    if (s->count == 0 || address < s->base || address >= s->end) {
         return NULL;
     }
-    uint64_t i = 0;
-    for (; i + 1 < s->count && s->addresses[i + 1] <= address; i++) {
+    uint32_t i = 0;
+    for (; i + 1 < s->count && s->offsets[i + 1] <= address - s->base; i++) {
         name += strlen(name) + 1;
     }
-    *offset = address - s->addresses[i];
+    *offset = address - s->base - s->offsets[i];
     return name;
 }
 

@@ -8,9 +8,9 @@
 
 #include "unit.h"
 
-static const uint64_t addresses[] = { 0x1000, 0x1040, 0x1100 };
+static const uint32_t offsets[] = { 0, 0x40, 0x100 };
 static const struct symbols table = {
-    .count = 3, .addresses = addresses, .names = "first\0second\0third\0", .end = 0x1200
+    .base = 0x1000, .count = 3, .offsets = offsets, .names = "first\0second\0third\0", .end = 0x1200
 };
 static const struct symbols empty = { 0 };
 

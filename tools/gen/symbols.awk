@@ -7,13 +7,15 @@ BEGIN {
 }
 $2 ~ /^[tT]$/ && $3 !~ /^[$.]/ {
     off[n] = $1
+    sub(/\.(lto_priv|constprop|isra|part|cold).*/, "", $3) # what the compiler did to it
     name[n++] = $3
 }
 END {
-    print ".globl symbol_count\n.balign 8\nsymbol_count: .quad " n + 0
-    print ".globl symbol_addresses\nsymbol_addresses:"
+    print ".globl symbol_base\n.balign 8\nsymbol_base: .quad 0x" (n ? off[0] : 0)
+    print ".globl symbol_count\nsymbol_count: .long " n + 0
+    print ".globl symbol_offsets\nsymbol_offsets:"
     for (i = 0; i < n; i++)
-        print ".quad 0x" off[i]
+        print ".long 0x" off[i] " - 0x" off[0]
     print ".globl symbol_names\nsymbol_names:"
     for (i = 0; i < n; i++)
         print ".asciz \"" name[i] "\""

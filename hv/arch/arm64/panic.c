@@ -21,14 +21,16 @@
 
 #define EMERGENCY_STACK 4096 /* entry.S */
 
-extern const uint64_t symbol_count, symbol_addresses[];
+extern const uint64_t symbol_base;
+extern const uint32_t symbol_count, symbol_offsets[];
 extern const char symbol_names[], _start[], image_text_end[];
 
 static struct symbols image_symbols(void)
 {
     return (struct symbols){
+        .base = symbol_base,
         .count = symbol_count,
-        .addresses = symbol_addresses,
+        .offsets = symbol_offsets,
         .names = symbol_names,
         .end = (uintptr_t)image_text_end,
     };

@@ -18,7 +18,8 @@
 
 #define EMERGENCY_STACK 4096 /* entry.S */
 
-extern const uint64_t symbol_count, symbol_addresses[];
+extern const uint64_t symbol_base;
+extern const uint32_t symbol_count, symbol_offsets[];
 extern const char symbol_names[], image_text_end[];
 
 /* RISC-V psABI: return address at fp - 8, the caller's fp at fp - 16; a compressed call. */
@@ -26,7 +27,7 @@ static const struct frame_layout layout = { .below = 16, .call = 2 };
 
 static struct symbols symbols(void)
 {
-    return (struct symbols){ symbol_count, symbol_addresses, symbol_names,
+    return (struct symbols){ symbol_base, symbol_count, symbol_offsets, symbol_names,
                              (uintptr_t)image_text_end };
 }
 

@@ -13,8 +13,9 @@
 
 /* The table that tools/gen/symbols.awk makes for the second link. */
 struct symbols {
-    uint64_t count;
-    const uint64_t *addresses; /* ascending */
+    uint64_t base; /* address of the first function */
+    uint32_t count;
+    const uint32_t *offsets; /* of the functions from there, ascending */
     const char *names; /* in the same order, each with its zero */
     uint64_t end; /* of the code, first address that is no function's */
 };
