@@ -63,23 +63,25 @@ void *guest_phys_reach(struct domain *d, gpa_t a, bool write)
     return ram_at(d, a, write, &run);
 }
 
-/* Arguments are a few words, aligned: those without a call. */
+/* Arguments are a few words, aligned: those without a call. size is not 0. */
 static __inline_hot void copy_bytes(void *to, const void *from, size_t size)
 {
+    uint64_t bits = (uintptr_t)to | (uintptr_t)from;
     uint64_t *t = to;
     const uint64_t *f = from;
 
-    if (size == sizeof(uint32_t) && (((uintptr_t)to | (uintptr_t)from) & 3) == 0) {
+    if (size == sizeof(uint32_t) && (bits & 3) == 0) {
         *(uint32_t *)to = *(const uint32_t *)from; /* a port, and the call is made often */
         return;
     }
-    if (unlikely((((uintptr_t)to | (uintptr_t)from | size) & 7) != 0 || size > 64)) {
+    if (unlikely(((bits | size) & 7) != 0 || size > 64)) {
         memcpy(to, from, size);
         return;
     }
-    for (size_t i = 0; i < size / 8; i++) {
-        t[i] = f[i];
-    }
+    do {
+        *t++ = *f++;
+        size -= sizeof(*t);
+    } while (size != 0);
 }
 
 static __noinline int refuse_copy(uint64_t addr, size_t size)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <arch/boot.h>
+#include <arch/time.h>
 #include <arch/vcpu.h>
 #include <loam/console.h>
 #include <loam/domain.h>

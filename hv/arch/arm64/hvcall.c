@@ -21,16 +21,21 @@
 /* A walk meets a stage-2 entry that is being changed (break before make) at most this often. */
 #define TRIES 8
 
-/* Runs an AT instruction, again while it meets an entry that is being changed; PAR_EL1 after it. */
+/* Runs an AT instruction; PAR_EL1 after it. */
 #define TRANSLATE(op) \
     ({ \
-        uint64_t par_; \
-        uint32_t tries_ = TRIES; \
-        do { \
-            __asm__ volatile("at " op ", %0" ::"r"(addr) : "memory"); \
-            isb(); \
-            par_ = sysreg_read(par_el1); \
-        } while (unlikely((par_ & (PAR_F | PAR_S)) == (PAR_F | PAR_S)) && --tries_ != 0); \
+        __asm__ volatile("at " op ", %0" ::"r"(addr) : "memory"); \
+        isb(); \
+        sysreg_read(par_el1); \
+    })
+
+/* The same, again while it meets an entry that is being changed. */
+#define TRANSLATE_AGAIN(op) \
+    ({ \
+        uint64_t par_ = TRANSLATE(op); \
+        for (uint32_t i = 1; i < TRIES && (par_ & (PAR_F | PAR_S)) == (PAR_F | PAR_S); i++) { \
+            par_ = TRANSLATE(op); \
+        } \
         par_; \
     })
 
@@ -38,7 +43,7 @@ int arch_guest_translate(struct vcpu *v, uint64_t addr, bool write, gpa_t *out)
 {
     uint64_t guests = sysreg_read(par_el1);
     /* With the guest's MMU off stage 1 is the identity, and AT says so. */
-    uint64_t par = write ? TRANSLATE("s1e1w") : TRANSLATE("s1e1r");
+    uint64_t par = write ? TRANSLATE_AGAIN("s1e1w") : TRANSLATE_AGAIN("s1e1r");
 
     sysreg_write(par_el1, guests);
     if (par & PAR_F) {
@@ -48,14 +53,22 @@ int arch_guest_translate(struct vcpu *v, uint64_t addr, bool write, gpa_t *out)
     return 0;
 }
 
+static __noinline uint64_t reach_again(uint64_t addr, bool write)
+{
+    return write ? TRANSLATE_AGAIN("s12e1w") : TRANSLATE_AGAIN("s12e1r");
+}
+
 /* Both stages in one instruction, with the permissions of both. */
-void *arch_guest_reach(struct vcpu *v, uint64_t addr, bool write)
+__inline_at_link void *arch_guest_reach(struct vcpu *v, uint64_t addr, bool write)
 {
     uint64_t guests = sysreg_read(par_el1);
     uint64_t par = write ? TRANSLATE("s12e1w") : TRANSLATE("s12e1r");
 
+    if (unlikely(par & PAR_F)) {
+        par = reach_again(addr, write);
+    }
     sysreg_write(par_el1, guests);
-    if ((par & PAR_F) != 0 || par >> PAR_ATTR_SHIFT < PAR_ATTR_NORMAL) {
+    if (unlikely((par & PAR_F) != 0 || par >> PAR_ATTR_SHIFT < PAR_ATTR_NORMAL)) {
         return NULL;
     }
     char *page = frame_map_local(v->domain->hv, mfn((par & PAR_ADDR) >> PAGE_SHIFT));
