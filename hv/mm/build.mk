@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-obj-y := frame.o mem.o memory.o memory_op.o memory_op_map.o p2m.o vmid.o guest_copy.o
+obj-y := frame.o mem.o memory.o memory_op.o memory_op_map.o p2m.o p2m_page.o vmid.o guest_copy.o

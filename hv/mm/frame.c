@@ -614,14 +614,19 @@ void frame_free_pages(struct hv *hv, mfn_t m, uint64_t pages)
     spin_unlock(&f->lock);
 }
 
-void frame_get(struct hv *hv, mfn_t m)
+static __noinline void make_ready(struct frames *f, mfn_t m)
+{
+    spin_lock(&f->lock);
+    ready_record(f, m);
+    spin_unlock(&f->lock);
+}
+
+__inline_at_link void frame_get(struct hv *hv, mfn_t m)
 {
     struct frames *f = &hv->frames;
 
     if (unlikely(!area_is_ready(f, m))) {
-        spin_lock(&f->lock);
-        ready_record(f, m);
-        spin_unlock(&f->lock);
+        make_ready(f, m);
     }
     /* The sum first: it is never less than what it sums up. */
     atomic_fetch_add_relaxed(group_refs(f, m), 1);

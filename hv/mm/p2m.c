@@ -19,44 +19,22 @@
  * - p2m.found is what the tables say, or empty: it is emptied before an entry
  *   becomes invalid. p2m.leaf is a table that an entry points to, or none.
  *
- * While a block is being split its addresses are unmapped for a moment: an
- * architecture looks a faulting address up before it takes the fault seriously.
+ * While a block is being split, or a page put in the place of another, its addresses are unmapped
+ * for a moment: p2m_fault_is_stale() tells an architecture not to take a fault seriously.
  *
- * Locks: p2m.lock; frames.lock inside. Next: arch/<a>/stage2.c.
+ * Locks: p2m.lock; frames.lock inside. Next: mm/p2m_page.c, arch/<a>/stage2.c.
  */
-#include <arch/stage2.h>
 #include <loam/bits.h>
-#include <loam/domain.h>
-#include <loam/frame.h>
 #include <loam/hv.h>
-#include <loam/iommu.h>
 #include <loam/list.h>
 #include <loam/log.h>
-#include <loam/p2m.h>
 #include <loam/refusal.h>
 #include <xen/errno.h>
 
+#include "p2m_walk.h"
+
 #define LEVELS_MAX 5
 #define TEARDOWN_ENTRIES 512 /* looked at in one step of p2m_teardown() */
-
-/* Position in the tables: `table` has `level` and covers the gfn looked for. */
-struct walk {
-    mfn_t table;
-    uint32_t level;
-    uint32_t index;
-    uint64_t pte; /* entry at index */
-};
-
-/* log2 of the pages that an entry of a level covers. */
-static uint32_t level_order(const struct stage2_format *fmt, uint32_t level)
-{
-    return level * fmt->index_bits;
-}
-
-static uint64_t level_pages(const struct stage2_format *fmt, uint32_t level)
-{
-    return UINT64_C(1) << level_order(fmt, level);
-}
 
 static uint32_t level_bits(const struct stage2_format *fmt, uint32_t level)
 {
@@ -73,55 +51,6 @@ static uint32_t index_at(const struct stage2_format *fmt, gfn_t g, uint32_t leve
 static uint32_t entries_at(const struct stage2_format *fmt, uint32_t level)
 {
     return 1u << level_bits(fmt, level);
-}
-
-/* [g, g + pages) is not empty and within the guest's address width. */
-static bool range_is_valid(const struct stage2_format *fmt, gfn_t g, uint64_t pages)
-{
-    uint64_t max = UINT64_C(1) << (fmt->gpa_bits - PAGE_SHIFT);
-
-    return pages != 0 && g.n < max && pages <= max - g.n;
-}
-
-/* Goes down from the root towards g until an entry that is no table, or `level`. */
-static __inline_hot void walk_to(struct domain *d, const struct stage2_format *fmt, gfn_t g,
-                                 uint32_t level, struct walk *w)
-{
-    struct hv *hv = d->hv;
-    mfn_t table = d->p2m.root;
-    uint32_t at = fmt->levels - 1u;
-    uint32_t bits = fmt->index_bits, shift = at * bits;
-    uint64_t mask = (UINT64_C(1) << fmt->root_bits) - 1; /* of the root; other tables are smaller */
-
-    if (level == 0 && g.n >> fmt->index_bits == d->p2m.leaf_at) {
-        table = d->p2m.leaf;
-        at = shift = 0;
-        mask = (UINT64_C(1) << fmt->index_bits) - 1;
-    }
-    for (;;) {
-        uint64_t *entry = frame_map_local(hv, table);
-        uint32_t index = (uint32_t)(g.n >> shift & mask);
-        uint64_t pte = atomic_load_relaxed(&entry[index]);
-
-        frame_unmap(hv, entry);
-        if (at == level || !arch_stage2_is_table(pte, at)) {
-            *w = (struct walk){ .table = table, .level = at, .index = index, .pte = pte };
-            if (at == 0) {
-                d->p2m.leaf = table;
-                d->p2m.leaf_at = g.n >> fmt->index_bits;
-            }
-            return;
-        }
-        table = arch_stage2_mfn(pte);
-        at--;
-        shift -= bits;
-        mask = (UINT64_C(1) << bits) - 1;
-    }
-}
-
-static bool is_leaf(uint64_t pte, uint32_t level)
-{
-    return arch_stage2_is_valid(pte) && !arch_stage2_is_table(pte, level);
 }
 
 /* The level of the largest block that can begin at g -> m and has at most `pages`. */
@@ -160,17 +89,8 @@ static void table_free(struct domain *d, mfn_t m)
     frame_free(d->hv, m, 0);
 }
 
-static void entry_set(struct domain *d, const struct walk *w, uint64_t pte)
-{
-    uint64_t *entry = frame_map_local(d->hv, w->table);
-
-    arch_stage2_set(&entry[w->index], pte);
-    frame_unmap(d->hv, entry);
-}
-
-/* Walks to `level`, making tables. Errors: -XEN_ENOMEM, -XEN_EEXIST a leaf is in the way. */
-static int walk_make(struct domain *d, const struct stage2_format *fmt, gfn_t g, uint32_t level,
-                     struct walk *w)
+int p2m_walk_make(struct domain *d, const struct stage2_format *fmt, gfn_t g, uint32_t level,
+              struct walk *w)
 {
     for (walk_to(d, fmt, g, level, w); w->level > level; walk_to(d, fmt, g, level, w)) {
         if (arch_stage2_is_valid(w->pte)) {
@@ -265,15 +185,6 @@ static void free_tables(struct domain *d, struct list *unused)
     }
 }
 
-/* Nobody uses what was made invalid in [g, g + pages), CPU or device, when it returns. */
-static void flush(struct domain *d, gfn_t g, uint64_t pages)
-{
-    arch_stage2_flush(d, g, pages);
-    if (unlikely(iommu_guards(d))) {
-        iommu_flush(d);
-    }
-}
-
 /* Prunes, makes sure that nobody uses [g, g + pages) as it was, and frees the tables. */
 static void prune_and_flush(struct domain *d, const struct stage2_format *fmt, gfn_t g,
                             uint64_t pages)
@@ -338,7 +249,7 @@ static int map_prepare(struct domain *d, const struct stage2_format *fmt, gfn_t 
     struct walk w;
 
     while (pages != 0) {
-        int rc = walk_make(d, fmt, g, leaf_level(fmt, g, m, pages), &w);
+        int rc = p2m_walk_make(d, fmt, g, leaf_level(fmt, g, m, pages), &w);
         uint64_t run = run_length(fmt, &w, pages);
 
         if (rc != 0) {
@@ -425,11 +336,14 @@ static void split_block(struct domain *d, const struct stage2_format *fmt, const
 
     write_leaves(d, fmt, &lower, arch_stage2_mfn(w->pte), entries_at(fmt, lower.level),
                  arch_stage2_type(w->pte));
+    bool began = change_begins(d);
+
     entry_set(d, w, 0);
     arch_stage2_publish();
     flush(d, start, level_pages(fmt, w->level));
     entry_set(d, w, arch_stage2_table(table));
     arch_stage2_publish();
+    change_ends(d, began);
 }
 
 /* Splits blocks until one begins at g or nothing is mapped there; tables come from `spare`. */
@@ -467,7 +381,7 @@ static void clear_leaves(struct domain *d, const struct stage2_format *fmt, gfn_
     }
 }
 
-static int unmap_locked(struct domain *d, const struct stage2_format *fmt, gfn_t g, uint64_t pages)
+int p2m_unmap_locked(struct domain *d, const struct stage2_format *fmt, gfn_t g, uint64_t pages)
 {
     struct list spare;
     int rc = 0;
@@ -504,130 +418,8 @@ int p2m_unmap(struct domain *d, gfn_t g, uint64_t pages)
         return -XEN_EINVAL;
     }
     spin_lock(&d->p2m.lock);
-    int rc = unmap_locked(d, fmt, g, pages);
+    int rc = p2m_unmap_locked(d, fmt, g, pages);
     spin_unlock(&d->p2m.lock);
-    return rc;
-}
-
-/* Takes the valid entry of one page, or the page out of a block, out of the map. */
-static int unmap_one_locked(struct domain *d, const struct stage2_format *fmt, gfn_t g,
-                            const struct walk *w)
-{
-    if (w->level != 0) {
-        return unmap_locked(d, fmt, g, 1);
-    }
-    if (g.n - d->p2m.found.gfn.n < d->p2m.found.pages) {
-        d->p2m.found.pages = 0;
-    }
-    entry_set(d, w, 0);
-    arch_stage2_publish();
-    flush(d, g, 1);
-    return 0;
-}
-
-/* What a mapping of one page was gives back what it held. Locks: none is held. */
-static void release_page(struct domain *d, mfn_t m, enum p2m_type type)
-{
-    if (p2m_type_has_ref(type)) {
-        frame_put(d->hv, m);
-    } else if (p2m_type_is_ram(type) && !d->config.direct_map) {
-        domain_free_ram(d, m, 1);
-    }
-}
-
-/* What the entry that w stands at maps g to. */
-static mfn_t mfn_at(const struct stage2_format *fmt, const struct walk *w, gfn_t g)
-{
-    return mfn_add(arch_stage2_mfn(w->pte), g.n & (level_pages(fmt, w->level) - 1));
-}
-
-/* Something is mapped at g, or a table is missing: w is to stand at an invalid entry of level 0. */
-static __noinline int make_room_locked(struct domain *d, gfn_t g, struct walk *w, mfn_t *old,
-                                       enum p2m_type *old_type)
-{
-    const struct stage2_format *fmt = d->p2m.format;
-    int rc = 0;
-
-    if (is_leaf(w->pte, w->level)) {
-        *old_type = arch_stage2_type(w->pte);
-        *old = mfn_at(fmt, w, g);
-        rc = *old_type == P2M_MMIO_DIRECT ? -XEN_EBUSY : unmap_one_locked(d, fmt, g, w);
-    }
-    if (rc != 0) {
-        *old_type = P2M_INVALID;
-        return rc;
-    }
-    if (w->level != 0) {
-        /* After a split all tables are there: what was mapped is out, or nothing was. */
-        rc = walk_make(d, fmt, g, 0, w);
-        if (rc != 0) {
-            arch_stage2_publish(); /* of the tables that were made before memory ran out */
-        }
-    }
-    return rc;
-}
-
-static __inline_hot int map_page_locked(struct domain *d, gfn_t g, mfn_t m, enum p2m_type type,
-                                        mfn_t *old, enum p2m_type *old_type)
-{
-    struct walk w;
-
-    if (unlikely(d->p2m.closed)) {
-        return -XEN_ESRCH;
-    }
-    walk_to(d, d->p2m.format, g, 0, &w);
-    if (unlikely(w.level != 0 || arch_stage2_is_valid(w.pte))) {
-        int rc = make_room_locked(d, g, &w, old, old_type);
-
-        if (rc != 0) {
-            return rc;
-        }
-    }
-    entry_set(d, &w, arch_stage2_leaf(d->hv, 0, m, type));
-    arch_stage2_publish();
-    d->p2m.max_gfn = MAX(d->p2m.max_gfn, g.n + 1);
-    return 0;
-}
-
-int p2m_map_page(struct domain *d, gfn_t g, mfn_t m, enum p2m_type type)
-{
-    enum p2m_type old_type = P2M_INVALID;
-    mfn_t old = MFN_NONE;
-
-    if (!range_is_valid(d->p2m.format, g, 1)) {
-        return -XEN_EINVAL;
-    }
-    spin_lock(&d->p2m.lock);
-    int rc = map_page_locked(d, g, m, type, &old, &old_type);
-    spin_unlock(&d->p2m.lock);
-    if (unlikely(old_type != P2M_INVALID)) {
-        release_page(d, old, old_type);
-    }
-    return rc;
-}
-
-int p2m_unmap_page(struct domain *d, gfn_t g, mfn_t m, uint32_t want)
-{
-    const struct stage2_format *fmt = d->p2m.format;
-    enum p2m_type type = P2M_INVALID;
-    mfn_t old = MFN_NONE;
-    int rc = -XEN_ENOENT;
-    struct walk w;
-
-    spin_lock(&d->p2m.lock);
-    if (!d->p2m.closed && range_is_valid(fmt, g, 1)) {
-        walk_to(d, fmt, g, 0, &w);
-        type = is_leaf(w.pte, w.level) ? arch_stage2_type(w.pte) : P2M_INVALID;
-        old = mfn_at(fmt, &w, g);
-        if ((want & 1u << type) != 0 && type != P2M_INVALID &&
-            (mfn_is_none(m) || mfn_eq(m, old))) {
-            rc = unmap_one_locked(d, fmt, g, &w);
-        }
-    }
-    spin_unlock(&d->p2m.lock);
-    if (rc == 0) {
-        release_page(d, old, type);
-    }
     return rc;
 }
 
@@ -648,11 +440,11 @@ static int unmap_ram_locked(struct domain *d, gfn_t g, uint64_t pages, mfn_t *m,
         uint64_t size = level_pages(fmt, w.level);
 
         *nr = MIN(pages, size - (g.n & (size - 1)));
-        return unmap_locked(d, fmt, g, *nr);
+        return p2m_unmap_locked(d, fmt, g, *nr);
     }
     *nr = ram_run(d, fmt, &w, pages);
     if (*nr == 1) {
-        return unmap_one_locked(d, fmt, g, &w);
+        return p2m_unmap_one_locked(d, fmt, g, &w);
     }
     d->p2m.found.pages = 0;
     clear_leaves(d, fmt, g, *nr);
@@ -678,49 +470,6 @@ static struct p2m_block block_at(const struct stage2_format *fmt, const struct w
         .order = level_order(fmt, w->level),
         .type = arch_stage2_type(w->pte),
     };
-}
-
-/* As p2m_lookup_locked(), but a single page does not take the place of a block in p2m.found. */
-static __inline_hot mfn_t page_at_locked(struct domain *d, gfn_t g, enum p2m_type *type)
-{
-    const struct stage2_format *fmt = d->p2m.format;
-    struct walk w;
-
-    if (g.n - d->p2m.found.gfn.n < d->p2m.found.pages) {
-        return p2m_lookup_locked(d, g, type, NULL);
-    }
-    if (d->p2m.closed || !range_is_valid(fmt, g, 1)) {
-        return MFN_NONE;
-    }
-    walk_to(d, fmt, g, 0, &w);
-    if (!is_leaf(w.pte, w.level)) {
-        return MFN_NONE;
-    }
-    if (w.level != 0) {
-        d->p2m.found = block_at(fmt, &w, g);
-        return p2m_lookup_locked(d, g, type, NULL);
-    }
-    *type = arch_stage2_type(w.pte);
-    return arch_stage2_mfn(w.pte);
-}
-
-mfn_t p2m_get_frame(struct domain *d, gfn_t g, uint32_t want, enum p2m_type *type)
-{
-    enum p2m_type t = P2M_INVALID;
-
-    spin_lock(&d->p2m.lock);
-    mfn_t m = page_at_locked(d, g, &t);
-    if (!mfn_is_none(m) && (want & 1u << t) == 0) {
-        m = MFN_NONE;
-    }
-    if (!mfn_is_none(m)) {
-        frame_get(d->hv, m);
-    }
-    spin_unlock(&d->p2m.lock);
-    if (type != NULL) {
-        *type = t;
-    }
-    return m;
 }
 
 /* Walks to the block that g is in; false: nothing is mapped there. */

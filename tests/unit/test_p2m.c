@@ -88,6 +88,54 @@ TEST(lookup_says_where_what_and_how_large)
     END();
 }
 
+static struct vcpu *faulting;
+static uint32_t stale_in_flush;
+
+static void fault_in_flush(struct domain *d)
+{
+    /* In the first flush; twice: a guest may come back before the change is over. */
+    fake_machine->on_flush = NULL;
+    stale_in_flush += p2m_fault_is_stale(faulting) && p2m_fault_is_stale(faulting);
+}
+
+/* What a guest meets while an entry is changed is no fault of its own, before and after it is. */
+TEST(faults_while_a_mapping_changes_are_stale)
+{
+    BEGIN(1);
+    mfn_t m = frame_alloc(w.hv, 9, 0), other = frame_alloc(w.hv, 0, 0);
+
+    CHECK_EQ(p2m_map(d, gfn(SIZE_2M), m, SIZE_2M, P2M_MMIO_DIRECT), 0);
+    CHECK(!p2m_fault_is_stale(v));
+    faulting = v;
+    stale_in_flush = 0;
+    w.machine.on_flush = fault_in_flush;
+    CHECK_EQ(p2m_unmap(d, gfn(SIZE_2M + 3), 1), 0); /* splits */
+    CHECK_EQ(stale_in_flush, 1);
+    CHECK(p2m_fault_is_stale(v)); /* it may have been before the end */
+    CHECK(!p2m_fault_is_stale(v));
+
+    /* An unmapped page is the guest's own fault. */
+    CHECK_EQ(p2m_unmap(d, gfn(SIZE_2M + 4), 1), 0);
+    CHECK(!p2m_fault_is_stale(v));
+
+    /* One page in the place of another; the block around it is there already, then not. */
+    frame_get(w.hv, other);
+    CHECK_EQ(p2m_map_page(d, gfn(SIZE_2M + 3), other, P2M_FOREIGN_RW), 0);
+    CHECK(!p2m_fault_is_stale(v));
+    stale_in_flush = 0;
+    w.machine.on_flush = fault_in_flush;
+    frame_get(w.hv, other);
+    CHECK_EQ(p2m_map_page(d, gfn(SIZE_2M + 3), other, P2M_FOREIGN_RW), 0);
+    CHECK_EQ(stale_in_flush, 1);
+    CHECK(p2m_fault_is_stale(v));
+    CHECK(!p2m_fault_is_stale(v));
+    CHECK_EQ(p2m_unmap_page(d, gfn(SIZE_2M + 3), other, 1u << P2M_FOREIGN_RW), 0);
+    CHECK_EQ(p2m_unmap(d, gfn(SIZE_2M), SIZE_2M), 0);
+    frame_free(w.hv, m, 9);
+    frame_free(w.hv, other, 0);
+    END();
+}
+
 TEST(bad_arguments_change_nothing)
 {
     BEGIN(1);
@@ -315,15 +363,9 @@ static void share_vmids(uint32_t bits)
 }
 
 /* Three VMIDs for nine domains on two CPUs. */
-TEST(vmids_run_out_and_nobody_sees_another)
-{
-    share_vmids(2);
-}
+TEST(vmids_run_out_and_nobody_sees_another) { share_vmids(2); }
 
-TEST(without_vmids_nobody_sees_another)
-{
-    share_vmids(0);
-}
+TEST(without_vmids_nobody_sees_another) { share_vmids(0); }
 
 TEST_ALLOC(failure_leaves_no_trace)
 {

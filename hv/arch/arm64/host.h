@@ -12,6 +12,7 @@
 
 #include <loam/clock.h>
 #include <loam/hv.h>
+#include <loam/p2m.h>
 #include <loam/pcpu.h>
 #include <loam/types.h>
 #include <arch/stage2.h>
@@ -39,6 +40,7 @@ struct arch_host {
     /* Abilities, the same on all CPUs (a CPU that differs is left out). */
     uint8_t pa_bits;
     uint8_t vmid_bits;
+    uint64_t leaf[P2M_TYPES_MAX]; /* what stage-2 leaves of a type have beside their address */
     bool has_fwb;      /* FEAT_S2FWB: stage 2 forces write-back, no cleaning for guests */
     bool has_pauth;
     bool has_sve;

@@ -123,12 +123,7 @@ void arch_inject_undefined(struct vcpu *v)
 
 void arch_inject_access_fault(struct vcpu *v, const struct vm_exit *x)
 {
-    enum p2m_type type;
-    mfn_t m = p2m_lookup(v->domain, gpa_to_gfn(x->mmio.addr), &type, NULL);
-
-    /* Mapped after all: it was being changed (break before make). The access is made again. */
-    if (!mfn_is_none(m) && (!p2m_type_is_readonly(type) || !(x->info & ISS_WNR))) {
-        return;
+    if (likely(!p2m_fault_is_stale(v))) {
+        inject_data_abort(v, x->info);
     }
-    inject_data_abort(v, x->info);
 }

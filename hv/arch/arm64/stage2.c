@@ -17,8 +17,8 @@
 #include <loam/atomic.h>
 #include <loam/domain.h>
 #include <loam/hv.h>
-#include <loam/pcpu.h>
 #include <loam/p2m.h>
+#include <loam/pcpu.h>
 #include <loam/vmid.h>
 
 #include "host.h"
@@ -62,6 +62,19 @@ static uint64_t pa_range(uint32_t bits)
     return i;
 }
 
+/* What a leaf has beside its address. */
+static uint64_t leaf_bits(const struct arch_host *h, enum p2m_type type)
+{
+    uint64_t pte = PTE_VALID | PTE_AF | (uint64_t)type << PTE_TYPE_SHIFT;
+
+    if (type == P2M_MMIO_DIRECT) {
+        return pte | MEMATTR_DEVICE | PTE_S2AP_RW | PTE_XN;
+    }
+    pte |= h->has_fwb ? MEMATTR_NORMAL_FWB : MEMATTR_NORMAL;
+    pte |= p2m_type_is_ram(type) ? 0 : PTE_XN;
+    return pte | PTE_SH_INNER | (p2m_type_is_readonly(type) ? PTE_S2AP_RO : PTE_S2AP_RW);
+}
+
 void stage2_init(struct hv *hv)
 {
     struct arch_host *h = arch_host(hv);
@@ -79,18 +92,15 @@ void stage2_init(struct hv *hv)
     /* T0SZ, SL0 = 1 (start at level 1), walks inner-shareable write-back, TG0 = 4 KiB. */
     h->vtcr = VTCR_RES1 | (64u - bits) | 1u << 6 | 1u << 8 | 1u << 10 | 3u << 12 |
               pa_range(h->pa_bits) << 16 | (h->vmid_bits == 16 ? VTCR_VS : 0);
+    for (enum p2m_type type = P2M_RAM_RW; type < P2M_TYPES_MAX; type++) {
+        h->leaf[type] = leaf_bits(h, type);
+    }
     vmid_pool_init(&hv->vmids, h->vmid_bits, HV_PCPUS_MAX);
 }
 
-static const struct arch_host *host_of(const struct hv *hv)
-{
-    return hv->pcpus[0]->arch.host;
-}
+static const struct arch_host *host_of(const struct hv *hv) { return hv->pcpus[0]->arch.host; }
 
-const struct stage2_format *arch_stage2_format(const struct hv *hv)
-{
-    return &host_of(hv)->s2;
-}
+const struct stage2_format *arch_stage2_format(const struct hv *hv) { return &host_of(hv)->s2; }
 
 const struct stage2_format *arch_stage2_choose(const struct hv *hv, const char *mmu_type)
 {
@@ -99,46 +109,26 @@ const struct stage2_format *arch_stage2_choose(const struct hv *hv, const char *
 
 uint64_t arch_stage2_leaf(const struct hv *hv, uint32_t level, mfn_t m, uint32_t type)
 {
-    uint64_t pte = PTE_VALID | PTE_AF | m.n << PAGE_SHIFT | (uint64_t)type << PTE_TYPE_SHIFT |
-                   (level == 0 ? PTE_TABLE : 0);
-
-    if (type == P2M_MMIO_DIRECT) {
-        return pte | MEMATTR_DEVICE | PTE_S2AP_RW | PTE_XN;
-    }
-    pte |= host_of(hv)->has_fwb ? MEMATTR_NORMAL_FWB : MEMATTR_NORMAL;
-    pte |= p2m_type_is_ram(type) ? 0 : PTE_XN;
-    return pte | PTE_SH_INNER | (p2m_type_is_readonly(type) ? PTE_S2AP_RO : PTE_S2AP_RW);
+    return m.n << PAGE_SHIFT | host_of(hv)->leaf[type] | (level == 0 ? PTE_TABLE : 0);
 }
 
-uint64_t arch_stage2_table(mfn_t m)
-{
-    return PTE_VALID | PTE_TABLE | m.n << PAGE_SHIFT;
-}
+uint64_t arch_stage2_table(mfn_t m) { return PTE_VALID | PTE_TABLE | m.n << PAGE_SHIFT; }
 
-bool arch_stage2_is_valid(uint64_t pte)
-{
-    return pte & PTE_VALID;
-}
+bool arch_stage2_is_valid(uint64_t pte) { return pte & PTE_VALID; }
 
 bool arch_stage2_is_table(uint64_t pte, uint32_t level)
 {
     return level != 0 && (pte & (PTE_VALID | PTE_TABLE)) == (PTE_VALID | PTE_TABLE);
 }
 
-mfn_t arch_stage2_mfn(uint64_t pte)
-{
-    return mfn((pte & PTE_ADDR) >> PAGE_SHIFT);
-}
+mfn_t arch_stage2_mfn(uint64_t pte) { return mfn((pte & PTE_ADDR) >> PAGE_SHIFT); }
 
 uint32_t arch_stage2_type(uint64_t pte)
 {
     return pte & PTE_VALID ? (uint32_t)(pte >> PTE_TYPE_SHIFT & PTE_TYPE_MASK) : P2M_INVALID;
 }
 
-void arch_stage2_set(uint64_t *slot, uint64_t pte)
-{
-    atomic_store_relaxed(slot, pte);
-}
+void arch_stage2_set(uint64_t *slot, uint64_t pte) { atomic_store_relaxed(slot, pte); }
 
 void arch_stage2_publish(void)
 {
@@ -184,15 +174,9 @@ static void flush(struct domain *d, gfn_t g, uint64_t pages)
     isb();
 }
 
-void arch_stage2_flush(struct domain *d, gfn_t g, uint64_t pages)
-{
-    flush(d, g, pages);
-}
+void arch_stage2_flush(struct domain *d, gfn_t g, uint64_t pages) { flush(d, g, pages); }
 
-void arch_stage2_flush_all(struct domain *d)
-{
-    flush(d, gfn(0), UINT64_MAX);
-}
+void arch_stage2_flush_all(struct domain *d) { flush(d, gfn(0), UINT64_MAX); }
 
 void stage2_load(struct domain *d, struct pcpu *p)
 {

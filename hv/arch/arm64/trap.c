@@ -191,24 +191,6 @@ static bool emulate(struct vcpu *v, gpa_t addr, bool write)
 
 /* --- Aborts ------------------------------------------------------------------------ */
 
-/*
- * True when the address is mapped so that the access may be made: the fault
- * came from a change in progress (break before make) that is over now.
- */
-static bool is_mapped_now(struct vcpu *v, gpa_t addr, bool write)
-{
-    enum p2m_type type;
-    mfn_t m = p2m_lookup(v->domain, gpa_to_gfn(addr), &type, NULL);
-
-    return !mfn_is_none(m) && (!p2m_type_is_readonly(type) || !write);
-}
-
-static bool is_write(uint64_t esr)
-{
-    /* Cache maintenance counts as a read: it needs no write permission. */
-    return (esr & (ISS_WNR | ISS_CM)) == ISS_WNR;
-}
-
 static void data_abort(struct vcpu *v, struct vm_exit *x)
 {
     uint64_t esr = x->info;
@@ -216,7 +198,7 @@ static void data_abort(struct vcpu *v, struct vm_exit *x)
     if (FSC_TYPE(ISS_FSC(esr)) == FSC_TRANSLATION) {
         gpa_t addr = fault_gpa();
 
-        if (is_mapped_now(v, addr, is_write(esr))) {
+        if (p2m_fault_is_stale(v)) {
             return;
         }
         if (!(esr & ISS_S1PTW) && mmio_find(v->domain, addr) != NULL) {
@@ -235,7 +217,7 @@ static void data_abort(struct vcpu *v, struct vm_exit *x)
 
 static void instruction_abort(struct vcpu *v, uint64_t esr)
 {
-    if (FSC_TYPE(ISS_FSC(esr)) == FSC_TRANSLATION && is_mapped_now(v, fault_gpa(), false)) {
+    if (FSC_TYPE(ISS_FSC(esr)) == FSC_TRANSLATION && p2m_fault_is_stale(v)) {
         return;
     }
     inject_instruction_abort(v, esr);

@@ -167,6 +167,9 @@ void arch_stage2_flush(struct domain *d, gfn_t g, uint64_t pages)
         fake_violation("a flush before the changed entries are published");
     }
     m->broken.nr = 0;
+    if (m->on_flush != NULL) {
+        m->on_flush(d);
+    }
     for (uint32_t i = 0; i < d->hv->nr_pcpus; i++) {
         struct arch_pcpu *a = &d->hv->pcpus[i]->arch;
 

@@ -116,17 +116,12 @@ void arch_vcpu_skip(struct vcpu *v, const struct vm_exit *x)
     csr_write(sepc, csr_read(sepc) + (is_short ? 2 : 4));
 }
 
-/* An access that is no device's. It may be mapped by now, or while a block was being split. */
+/* An access that is no device's. */
 static void guest_page_fault(struct vcpu *v, const struct vm_exit *x)
 {
-    enum p2m_type type;
-
-    if (!mfn_is_none(p2m_lookup(v->domain, gpa_to_gfn(fault_gpa()), &type, NULL)) &&
-        (type == P2M_RAM_RW || (type == P2M_RAM_RO && x->info != CAUSE_STORE_GUEST_PAGE) ||
-         (type == P2M_MMIO_DIRECT && x->info != CAUSE_INSN_GUEST_PAGE))) {
-        return;
+    if (likely(!p2m_fault_is_stale(v))) {
+        arch_inject_access_fault(v, x);
     }
-    arch_inject_access_fault(v, x);
 }
 
 int arch_exit_handle(struct vcpu *v, struct vm_exit *x)

@@ -12,6 +12,7 @@
 #include <loam/vmid.h>
 
 struct domain;
+struct vcpu;
 
 enum p2m_type {
     P2M_INVALID = 0,
@@ -45,6 +46,7 @@ struct p2m {
     bool tables_given; /* [lock] by a toolstack */
     uint64_t cpus[2]; /* bitmap of pcpus that may hold TLB entries of this map */
     bool closed; /* [lock] its domain is dying: nothing is found and nothing can be mapped */
+    uint32_t changes; /* atomic: p2m_fault_is_stale(); odd while one is made */
     gfn_t teardown; /* cursor of p2m_teardown() */
     uint64_t max_gfn; /* highest gfn ever mapped + 1 */
     struct p2m_block found; /* [lock] what p2m_lookup() found last */
@@ -67,12 +69,17 @@ int __must_check p2m_map(struct domain *d, gfn_t g, mfn_t m, uint64_t pages, enu
 /*
  * Unmaps [g, g + pages), splitting blocks where needed (break before make),
  * and returns when no CPU and no device can use the old translations any more. Holes
- * are allowed. While a block is being split all of it is unmapped for a moment, so
- * an architecture lets a guest try again whose faulting address p2m_lookup()
- * finds; a device's access is lost. Locks: p2m, iommu, frames. Errors: -XEN_EINVAL empty
- * range or as p2m_map(), -XEN_ENOMEM (a block could not be split; nothing changed).
+ * are allowed. While a block is being split all of it is unmapped for a moment:
+ * p2m_fault_is_stale(); a device's access is lost. Locks: p2m, iommu, frames. Errors: -XEN_EINVAL
+ * empty range or as p2m_map(), -XEN_ENOMEM (a block could not be split; nothing changed).
  */
 int __must_check p2m_unmap(struct domain *d, gfn_t g, uint64_t pages);
+
+/*
+ * v's guest met no mapping. True: it may have met an entry that was being changed (break before
+ * make), and is to try again. Context: v is current, its hardware state loaded.
+ */
+bool p2m_fault_is_stale(struct vcpu *v);
 
 /*
  * What g maps to; *type and *order (log2 of the pages in the mapping) are

@@ -46,6 +46,7 @@ struct vcpu {
     struct sched_vcpu *sched;   /* [pool's lock] the scheduler's */
     struct timer wake;          /* unblocks it when its own timer, not in hardware, is due */
     uint64_t exits;             /* for the statistics */
+    uint32_t p2m_changes;       /* p2m.changes, even, at its last fault: p2m_fault_is_stale() */
     struct vcpu_runstate rs;    /* [pool's lock] what it does since when, and did how long */
     void (*on_runstate)(struct vcpu *v, const struct vcpu_runstate *r); /* [pool's lock] */
     struct guest_shared waited_word; /* where the guest reads how long it waited for a CPU */

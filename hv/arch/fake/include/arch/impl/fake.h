@@ -132,6 +132,8 @@ struct fake_machine {
     void (*on_translate)(struct vcpu *v, uint64_t addr, bool write);
     /* ... and while v, about to block, has not yet looked for a reason not to. */
     void (*on_event_check)(struct vcpu *v);
+    /* ... and while entries of d are invalid that guests are being kept from. */
+    void (*on_flush)(struct domain *d);
     /* A rule of the model was broken. NULL: print and abort. */
     void (*violation)(const char *text);
     uint32_t violations;
