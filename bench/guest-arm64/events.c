@@ -180,18 +180,27 @@ static void measure_map(void)
     struct grant_unmap u = { .host_addr = (uint64_t)window };
     long r;
 
-    for (unsigned int i = 0; i < cfg.iterations; i++) {
+    /* The first one of a domain's life, which makes what counts its mappings, is not measured. */
+    for (unsigned int i = 0; i <= cfg.iterations; i++) {
         m.status = u.status = 1;
-        INTERVAL_BEGIN(ROW_GRANT_MAP);
+        if (i != 0) {
+            INTERVAL_BEGIN(ROW_GRANT_MAP);
+        }
         r = hypercall(HC_GRANT_TABLE_OP, GRANT_MAP, (uint64_t)&m, 1);
-        INTERVAL_END(ROW_GRANT_MAP);
+        if (i != 0) {
+            INTERVAL_END(ROW_GRANT_MAP);
+        }
         expect("grant map", (uint64_t)(r | m.status), 0);
         ((volatile uint8_t *)pages[0])[0] = (uint8_t)i;
         expect("granted page", ((volatile uint8_t *)window)[0], (uint8_t)i);
         u.handle = m.handle;
-        INTERVAL_BEGIN(ROW_GRANT_UNMAP);
+        if (i != 0) {
+            INTERVAL_BEGIN(ROW_GRANT_UNMAP);
+        }
         r = hypercall(HC_GRANT_TABLE_OP, GRANT_UNMAP, (uint64_t)&u, 1);
-        INTERVAL_END(ROW_GRANT_UNMAP);
+        if (i != 0) {
+            INTERVAL_END(ROW_GRANT_UNMAP);
+        }
         expect("grant unmap", (uint64_t)(r | u.status), 0);
     }
 }
