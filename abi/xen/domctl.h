@@ -41,6 +41,7 @@
 #define XEN_DOMCTL_cacheflush 71
 #define XEN_DOMCTL_get_paging_mempool_size 85
 #define XEN_DOMCTL_set_paging_mempool_size 86
+#define XEN_DOMCTL_set_llc_colors 89
 
 /* The header; 128 bytes for the operation's structure follow. */
 struct xen_domctl {
@@ -278,6 +279,12 @@ struct xen_domctl_cacheflush {
 
 struct xen_domctl_paging_mempool {
     uint64_t size; /* bytes */
+};
+
+struct xen_domctl_set_llc_colors {
+    uint32_t num_llc_colors;
+    uint32_t pad;
+    uint64_t llc_colors; /* handle of uint32_t */
 };
 
 #endif

@@ -118,10 +118,14 @@ int domctl_op_no_iommu(struct ctl *c, void *arg)
     return refuse(-XEN_EOPNOTSUPP, "devices are given to domains at boot", c->domain, c->cmd);
 }
 
-/* Tools of 4.20 ask for each domain, and take this answer for "as usual". */
-int domctl_op_no_llc_colors(struct ctl *c, void *arg)
+/* Tools of 4.20 ask for each domain, of none in particular: this answer is "as usual" to them. */
+int domctl_op_set_llc_colors(struct ctl *c, void *arg)
 {
-    return refuse(-XEN_EOPNOTSUPP, "caches are not coloured", c->d->id, 0);
+    const struct xen_domctl_set_llc_colors *a = arg;
+
+    return a->num_llc_colors == 0
+               ? refuse_unsaid(-XEN_EOPNOTSUPP)
+               : refuse(-XEN_EOPNOTSUPP, "caches are not coloured", a->num_llc_colors, 0);
 }
 
 int domctl_op_destroydomain(struct ctl *c, void *arg)

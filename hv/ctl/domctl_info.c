@@ -88,7 +88,7 @@ int domctl_op_getdomaininfo(struct ctl *c, void *arg)
     struct domain *d = ctl_domain_from(c->hc->d->hv, c->domain);
 
     if (d == NULL) {
-        return refuse(-XEN_ESRCH, "no domain has this id or a higher one", c->domain, 0);
+        return refuse_unsaid(-XEN_ESRCH); /* how a list of the domains ends */
     }
     ctl_domain_info(d, arg);
     c->domain = d->id;

@@ -27,7 +27,7 @@ static const struct {
 
 /* Hypercalls of the ABI that are refused here and that kernels and tools may try all the same. */
 static const struct name others[] = {
-    { 5, "fpu_taskswitch" }, { 15, "set_timer_op" }, { 27, "xsm_op" },   { 28, "nmi_op" },
+    { 5, "fpu_taskswitch" }, { 15, "set_timer_op" }, { 28, "nmi_op" },
     { 30, "callback_op" },   { 33, "physdev_op" },   { 37, "kexec_op" }, { 38, "tmem_op" },
     { 39, "argo_op" },       { 40, "xenpmu_op" },    { 41, "dm_op" },
 };

@@ -26,7 +26,7 @@ static uint32_t *field(const struct evtchn *e, size_t offset)
 static void tell(struct domain *d)
 {
     struct evtchn *e = d->evtchn;
-    uint64_t sec = (uint64_t)(d->hv->wallclock.sec + e->time_offset);
+    uint64_t sec = (uint64_t)d->hv->wallclock.sec + (uint64_t)e->time_offset;
 
     spin_lock(&e->lock);
     /* Full barriers on both sides: who reads an even version twice has read what belongs to it. */
@@ -52,15 +52,18 @@ int wallclock_set(struct hv *hv, uint64_t sec, uint32_t nsec, ns_t at)
     if (nsec >= NS_PER_S) {
         return refuse(-XEN_EINVAL, "more nanoseconds than a second has", nsec, 0);
     }
-    if (sec > INT64_MAX || sec < at / NS_PER_S + 1) {
-        return refuse(-XEN_EINVAL, "the machine was not started before the epoch", sec, at);
+    if (sec > INT64_MAX) {
+        return refuse(-XEN_EINVAL, "more seconds than a time has", sec, INT64_MAX);
     }
-    /* When system time was 0. */
-    uint64_t start = sec - at / NS_PER_S - 1;
+    /*
+     * When system time was 0: before the epoch, where dom0 has no clock and takes its own start
+     * for 1970. A guest adds without looking at the sign.
+     */
+    int64_t start = (int64_t)sec - (int64_t)(at / NS_PER_S) - 1;
     uint64_t start_ns = nsec + NS_PER_S - at % NS_PER_S;
 
     spin_lock(&hv->lock);
-    hv->wallclock.sec = (int64_t)(start + start_ns / NS_PER_S);
+    hv->wallclock.sec = start + (int64_t)(start_ns / NS_PER_S);
     hv->wallclock.nsec = (uint32_t)(start_ns % NS_PER_S);
     struct domain *d;
     list_for_each_entry(&hv->domain_list, d, link) {

@@ -24,7 +24,7 @@ OWN = {
     r'xen_dom(ctl|ctl_createdomain)\.(altp2m|arch|u|pad)': 'a union, or split further',
     r'vcpu_guest_core_regs\.(x|cpsr)': 'x0 to x30, each a union with a name of 32-bit guests',
     r'xen_domctl_getdomaininfo\.arch_config size': 'the architecture, with room to grow',
-    r'xen_varbuf(\..*)?': 'younger than 4.17',
+    r'xen_(varbuf|domctl_set_llc_colors)(\..*)?': 'younger than 4.17',
     r'xen_arch_domainconfig\.(sve_vl|arm_sci_type|v8r_el1_msa|pad)': 'younger than the header, or a hole',
 }
 SIZE_LATER = {'xen_arch_domainconfig'}  # grew: what is there is compared

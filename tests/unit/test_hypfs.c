@@ -3,6 +3,7 @@
 #include <loam/mem.h>
 #include <loam/plan.h>
 #include <loam/refusal.h>
+#include <xen/domctl.h>
 #include <xen/hvm/hvm_op.h>
 #include <xen/hypfs.h>
 #include <xen/version.h>
@@ -255,10 +256,10 @@ TEST(it_says_why)
     /* No row, no hypercall, nothing said; an operation in memory. */
     CHECK_EQ(dom_hypercall(c.w, 1, 34, 77, ARG, 0), -XEN_ENOSYS);
     CHECK_STR(last_line(&c), "412.003125 d1v0 hvm_op 77 ENOSYS");
-    CHECK_EQ(dom_hypercall(c.w, 0, 27, 5, ARG, 0), -XEN_ENOSYS);
-    CHECK_STR(last_line(&c), "412.003125 d0v0 xsm_op 5 ENOSYS");
-    CHECK_EQ(dom_hypercall(c.w, 0, 27, UINT64_C(0xffff00001000), 0, 0), -XEN_ENOSYS);
-    CHECK_STR(last_line(&c), "412.003125 d0v0 xsm_op 0xffff00001000 ENOSYS");
+    CHECK_EQ(dom_hypercall(c.w, 0, 28, 5, ARG, 0), -XEN_ENOSYS);
+    CHECK_STR(last_line(&c), "412.003125 d0v0 nmi_op 5 ENOSYS");
+    CHECK_EQ(dom_hypercall(c.w, 0, 28, UINT64_C(0xffff00001000), 0, 0), -XEN_ENOSYS);
+    CHECK_STR(last_line(&c), "412.003125 d0v0 nmi_op 0xffff00001000 ENOSYS");
     CHECK_EQ(dom_hypercall(c.w, 0, 77, 5, 0, 0), -XEN_ENOSYS);
     CHECK_STR(last_line(&c), "412.003125 d0v0 77 5 ENOSYS");
     control_put(&c, 0, ARG, header, sizeof(header));
@@ -268,6 +269,33 @@ TEST(it_says_why)
     CHECK_EQ(get(&c, "/x", ROOM, &e, text), -XEN_ENOENT);
     CHECK_STR(last_line(&c), "412.003125 d0v0 hypfs_op read ENOENT: nothing has this name "
                              "(0 0)");
+    control_end(&c);
+}
+
+/* What `xl list` and `xl create` ask in passing, answered by an error. */
+TEST(a_question_leaves_no_line)
+{
+    struct control c = control_begin();
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_getdomaininfo, .interface_version = 0x15,
+                             .domain = (domid_t)(c.domu->id + 1) };
+    struct xen_domctl_set_llc_colors colors = { 0 };
+
+    control_put(&c, 0, ARG, &op, sizeof(op));
+    CHECK_EQ(dom_hypercall(c.w, 0, 36, ARG, 0, 0), -XEN_ESRCH);
+    CHECK_EQ(dom_hypercall(c.w, 0, 27, ARG, 0, 0), -XEN_ENOSYS);
+    CHECK_EQ(dom_hypercall(c.w, 1, 27, ARG, 0, 0), -XEN_ENOSYS);
+    op.cmd = XEN_DOMCTL_set_llc_colors;
+    op.domain = c.domu->id;
+    memcpy(op.u, &colors, sizeof(colors));
+    control_put(&c, 0, ARG, &op, sizeof(op));
+    CHECK_EQ(dom_hypercall(c.w, 0, 36, ARG, 0, 0), -XEN_EOPNOTSUPP);
+    CHECK_EQ(refusal_count(c.w->hv), 0);
+
+    colors.num_llc_colors = 3;
+    memcpy(op.u, &colors, sizeof(colors));
+    control_put(&c, 0, ARG, &op, sizeof(op));
+    CHECK_EQ(dom_hypercall(c.w, 0, 36, ARG, 0, 0), -XEN_EOPNOTSUPP);
+    CHECK(strstr(last_line(&c), "set_llc_colors EOPNOTSUPP: caches are not coloured (0x3 0)"));
     control_end(&c);
 }
 

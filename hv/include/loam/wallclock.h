@@ -11,7 +11,7 @@ struct hv;
 /*
  * It was sec, nsec since the epoch when system time (arch_time_now()) was `at`. Told to every
  * domain, now and when it is made. Locks: hv, evtchn. Errors: -XEN_EINVAL nsec is a
- * second or more, or the machine would have been started before the epoch.
+ * second or more, or sec is over INT64_MAX.
  */
 int __must_check wallclock_set(struct hv *hv, uint64_t sec, uint32_t nsec, ns_t at);
 
