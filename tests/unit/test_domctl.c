@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ctl/domctl*.c: a toolstack's domains made, looked at, paused, run and destroyed. */
+#include <loam/gnttab.h>
 #include <loam/hv.h>
 #include <xen/arch-arm.h>
 
@@ -134,7 +135,7 @@ TEST(what_a_configuration_cannot_have)
     struct toolstack t = toolstack_begin(1);
     uint64_t used = mem_used(t.w->hv);
 
-    for (uint32_t bad = 0; bad < 14; bad++) {
+    for (uint32_t bad = 0; bad < 17; bad++) {
         struct xen_domctl_createdomain c = toolstack_config(1);
         struct xen_arch_domainconfig arch = { 0 };
         struct xen_domctl op = { .cmd = XEN_DOMCTL_createdomain, .domain = 0x7ff5 };
@@ -153,7 +154,10 @@ TEST(what_a_configuration_cannot_have)
         case 9: c.grant_opts = 0; break;
         case 10: c.grant_opts = 3; break;
         case 11: arch.tee_type = 1; break;
-        case 12: arch.gic_version = XEN_DOMCTL_CONFIG_GIC_V2; break;
+        case 12: c.max_grant_frames = 0; break;
+        case 13: c.max_grant_frames = GNTTAB_FRAMES_MAX + 1; break;
+        case 14: c.max_maptrack_frames = GNTTAB_MAPTRACK_MAX + 1; break;
+        case 15: arch.gic_version = XEN_DOMCTL_CONFIG_GIC_V2; break;
         default:
             op.domain = 0;
             want = -XEN_EEXIST;
@@ -168,6 +172,29 @@ TEST(what_a_configuration_cannot_have)
     }
     CHECK_EQ(mem_used(t.w->hv), used);
     toolstack_end(&t);
+}
+
+/* As tools send them: a number, none at all, or less than 0 for "as usual". */
+TEST(limits_of_grants)
+{
+    static const struct {
+        int32_t frames, maptrack;
+        uint32_t own_frames, own_maptrack;
+    } t[] = { { 64, 1024, 64, 1024 }, { -1, -1, 0, 0 }, { 1, 0, 1, GNTTAB_MAPTRACK_NONE } };
+    struct toolstack s = toolstack_begin(1);
+
+    for (uint32_t i = 0; i < ARRAY_SIZE(t); i++) {
+        struct xen_domctl_createdomain c = toolstack_config(1);
+        struct xen_domctl op = { .cmd = XEN_DOMCTL_createdomain, .domain = 0x7ff5 };
+
+        c.max_grant_frames = t[i].frames;
+        c.max_maptrack_frames = t[i].maptrack;
+        memcpy(op.u, &c, sizeof(c));
+        CHECK_EQ(toolstack_domctl(&s, &op), 0);
+        CHECK_EQ(domain_of(&s, op.domain)->config.grant_frames_max, t[i].own_frames);
+        CHECK_EQ(domain_of(&s, op.domain)->config.maptrack_frames_max, t[i].own_maptrack);
+    }
+    toolstack_end(&s);
 }
 
 TEST(a_wanted_domid)
