@@ -10,6 +10,7 @@
 #include <loam/ctl.h>
 #include <loam/domain.h>
 #include <loam/hv.h>
+#include <loam/memory.h>
 #include <loam/pcpu.h>
 #include <loam/refusal.h>
 #include <loam/sched.h>
@@ -65,6 +66,7 @@ int sysctl_op_physinfo(struct ctl *c, void *arg)
         .arch_capabilities = arch_physcaps(hv),
         .total_pages = ram_pages(hv),
         .free_pages = free_pages(hv),
+        .outstanding_pages = memory_claimed(hv),
         .max_mfn = hv->frames.base.n + hv->frames.pages - 1,
     };
     return 0;

@@ -2,6 +2,7 @@
 /* ctl/sysctl.c, sysctl_console.c: what a toolstack is told of the host. */
 #include <loam/console.h>
 #include <loam/log.h>
+#include <loam/memory.h>
 #include <xen/sysctl.h>
 
 #include "control.h"
@@ -41,6 +42,14 @@ TEST(the_machine)
     CHECK(a.cpu_khz != 0);
     CHECK_EQ(a.pad, 0);
     CHECK_EQ(a.hw_cap[7], 0);
+    CHECK_EQ(a.outstanding_pages, 0);
+    /* Free all the same, but promised: `xl info` tells both. */
+    memory_set_max(c.domu, 1000);
+    CHECK_EQ(memory_claim(c.domu, c.domu->pages + 40), 0);
+    CHECK_EQ(call(&c, 3, &a, sizeof(a)), 0);
+    CHECK_EQ(a.outstanding_pages, 40);
+    CHECK_EQ(a.free_pages, fr->avail);
+    CHECK_EQ(memory_claim(c.domu, 0), 0);
     control_end(&c);
 }
 
