@@ -89,6 +89,7 @@ static int domain_link(struct hv *hv, struct domain *d)
         /* Readers without the lock see a complete domain. Partner: domain_lookup(). */
         atomic_store_release(&hv->domains[d->id], d);
         list_push_back(&hv->domain_list, &d->link);
+        hv->perfc.domains++;
     }
     spin_unlock(&hv->lock);
     return rc;
@@ -97,8 +98,10 @@ static int domain_link(struct hv *hv, struct domain *d)
 static void domain_unlink(struct domain *d)
 {
     struct hv *hv = d->hv;
+    struct vcpu *v;
 
     spin_lock(&hv->lock);
+    for_each_vcpu(d, v, i) { hv->perfc.exits_gone += v->exits; }
     atomic_store_relaxed(&hv->domains[d->id], NULL);
     list_remove(&d->link);
     spin_unlock(&hv->lock);

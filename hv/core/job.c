@@ -77,6 +77,7 @@ bool job_step(struct pcpu *p)
         return false;
     }
     struct job *j = container_of(n, struct job, link);
+    perfc_count(p, PERFC_JOB_STEPS);
     ns_t began = arch_time_now();
     int rc = j->step(j);
     ns_t took = arch_time_now() - began;

@@ -49,6 +49,7 @@ static int call_entry(struct hc *hc, uint64_t at, bool *again)
     if (rc != 0) {
         return refuse(rc, "an entry of the list cannot be accessed", at, 0);
     }
+    perfc_count(hc->v->pcpu, PERFC_MULTICALL_CALLS);
     struct hc inner = { .v = hc->v, .d = hc->d, .arg = e.args };
 
     rc = e.op == __HYPERVISOR_multicall ? refuse(-XEN_EINVAL, "a list inside of a list", at, 0)
@@ -67,6 +68,7 @@ int hypercall_multicall(struct hc *hc, void *arg)
     uint64_t at = hc->arg[0], left = (uint32_t)hc->arg[1];
     ns_t end = arch_time_now() + STEP_TIME;
 
+    perfc_count(hc->v->pcpu, PERFC_MULTICALLS);
     for (uint32_t n = 0; left != 0; n++) {
         bool again;
 

@@ -44,7 +44,13 @@ void pcpu_kick(struct pcpu *p, uint32_t work)
      */
     uint32_t old = atomic_fetch_or(&p->work, work);
 
-    if ((old & work) != work && p != this_pcpu()) {
+    if ((old & work) == work) {
+        return;
+    }
+    struct pcpu *self = this_pcpu();
+
+    if (p != self) {
+        perfc_count(self, PERFC_KICKS);
         arch_cpu_kick(p);
     }
 }

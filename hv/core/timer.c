@@ -83,6 +83,7 @@ void timer_run(struct pcpu *p)
         heap_pop(&p->timers);
         atomic_store_relaxed(&t->pcpu, NULL);
         spin_unlock(&p->timer_lock);
+        perfc_count(p, PERFC_TIMERS);
         t->fn(t, p);
         spin_lock(&p->timer_lock);
     }

@@ -127,6 +127,7 @@ enum vm_resume vcpu_block(struct vcpu *v)
         return vcpu_is_runnable(v) ? VM_RESUME : VM_RESCHEDULE;
     }
     trace_add(&v->pcpu->trace, TRACE_BLOCK, v->tag, 0, v->exits);
+    perfc_count(v->pcpu, PERFC_BLOCKS);
     return VM_RESCHEDULE;
 }
 

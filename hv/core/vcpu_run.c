@@ -159,6 +159,7 @@ static __noinline void pcpu_idle(struct pcpu *p)
         /* Partner: pcpu_kick() sets work, then looks at idle. */
         smp_mb();
         if (atomic_load_relaxed(&p->work) == 0) {
+            perfc_count(p, PERFC_IDLE_WAITS);
             arch_cpu_wait();
         }
         atomic_store_relaxed(&p->idle, false);
@@ -170,6 +171,7 @@ static __noinline void pcpu_idle(struct pcpu *p)
 static __inline_hot void vcpu_load(struct pcpu *p, struct vcpu *v)
 {
     put_loaded(p);
+    perfc_count(p, PERFC_SWITCHES);
     trace_add(&p->trace, TRACE_SWITCH, vcpu_tag(v), (uint64_t)(uintptr_t)v,
               v->rs.time[VCPU_STATE_RUNNING]);
     p->loaded = v;

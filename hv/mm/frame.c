@@ -498,6 +498,8 @@ mfn_t frame_alloc_promised(struct hv *hv, uint64_t pages, uint32_t flags, uint64
         free_range(f, mfn_add(m, pages), (UINT64_C(1) << order) - pages);
         *promise -= used;
         f->promised -= used;
+        f->allocated += pages;
+        f->cleared += flags & (FRAME_ALLOC_ZERO | FRAME_ALLOC_CLEAN) ? pages : 0;
     }
     spin_unlock(&f->lock);
     if (mfn_is_none(m)) {

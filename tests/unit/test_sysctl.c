@@ -258,6 +258,111 @@ TEST(nodes_of_devices)
     control_end(&c);
 }
 
+/* --- Performance counters --- */
+
+#define COUNTERS (PERFC_MAX + PERFC_HOST_MAX)
+#define VALUES (PERFC_MAX * 2 + PERFC_HOST_MAX)
+
+static struct xen_sysctl_perfc_desc descs[COUNTERS + 1];
+static uint32_t vals[VALUES + 1];
+
+/* As `xenperf` does it: how many, then all. */
+static void counters(struct control *c, uint32_t cmd)
+{
+    struct xen_sysctl_perfc_op a = { .cmd = XEN_SYSCTL_PERFCOP_query };
+
+    CHECK_EQ(call(c, 5, &a, sizeof(a)), 0);
+    CHECK_EQ(a.nr_counters, COUNTERS);
+    CHECK_EQ(a.nr_vals, VALUES);
+    memset(descs, 0x5a, sizeof(descs));
+    memset(vals, 0x5a, sizeof(vals));
+    control_put(c, 0, BUF, descs, sizeof(descs));
+    control_put(c, 0, BUF + PAGE_SIZE / 2, vals, sizeof(vals));
+    a = (struct xen_sysctl_perfc_op){ .cmd = cmd, .desc = BUF, .val = BUF + PAGE_SIZE / 2 };
+    CHECK_EQ(call(c, 5, &a, sizeof(a)), 0);
+    control_get(c, 0, BUF, descs, sizeof(descs));
+    control_get(c, 0, BUF + PAGE_SIZE / 2, vals, sizeof(vals));
+    CHECK_EQ(descs[COUNTERS].nr_vals, 0x5a5a5a5a);
+    CHECK_EQ(vals[VALUES], 0x5a5a5a5a);
+}
+
+/* The sum of the values of a counter. */
+static uint32_t counted(const char *name)
+{
+    uint32_t at = 0, sum = 0;
+
+    for (uint32_t i = 0; i < COUNTERS; i++) {
+        for (uint32_t k = 0; k < descs[i].nr_vals; k++, at++) {
+            sum += strcmp(descs[i].name, name) == 0 ? vals[at] : 0;
+        }
+    }
+    CHECK_EQ(at, VALUES);
+    return sum;
+}
+
+TEST(counters_have_names_and_values)
+{
+    struct control c = control_begin();
+
+    CHECK(sizeof(descs) <= PAGE_SIZE / 2);
+    counters(&c, XEN_SYSCTL_PERFCOP_query);
+    for (uint32_t i = 0; i < COUNTERS; i++) {
+        CHECK(descs[i].name[0] != '\0' && strlen(descs[i].name) < sizeof(descs[i].name));
+        CHECK_EQ(descs[i].nr_vals, i < PERFC_MAX ? 2 : 1);
+    }
+    CHECK_EQ(counted("domains created"), 2);
+    CHECK_EQ(counted("sched: context switches"), 2);
+    CHECK_EQ(vals[PERFC_SWITCHES * 2 + 1], 1); /* each on its own CPU */
+    CHECK_EQ(counted("frames allocated"), (uint32_t)c.w->hv->frames.allocated);
+    CHECK(counted("frames cleared") > 0 &&
+          counted("frames cleared") <= counted("frames allocated"));
+    CHECK_EQ(counted("vCPU exits"), c.dom0->vcpus[0]->exits + c.domu->vcpus[0]->exits);
+    CHECK_EQ(counted("hypercalls refused"), 0);
+    control_end(&c);
+}
+
+TEST(counters_count_and_begin_anew)
+{
+    struct control c = control_begin();
+    struct domain *d = dom_create(c.w, "late", 1, true);
+    struct xen_sysctl_perfc_op bad = { .cmd = 3 };
+    uint32_t exits;
+
+    d->vcpus[0]->exits = 1000;
+    counters(&c, XEN_SYSCTL_PERFCOP_reset);
+    CHECK(counted("vCPU exits") >= 1000); /* as they were */
+    counters(&c, XEN_SYSCTL_PERFCOP_query);
+    exits = counted("vCPU exits");
+    CHECK(exits < 10);
+    CHECK_EQ(counted("domains created"), 0);
+    CHECK_EQ(counted("sched: context switches"), 0);
+
+    CHECK_EQ(call(&c, 5, &bad, sizeof(bad)), -XEN_EINVAL);
+    d->vcpus[0]->exits = 1234;
+    dom_destroy(c.w, d);
+    counters(&c, XEN_SYSCTL_PERFCOP_query);
+    CHECK_EQ(counted("hypercalls refused"), 1);
+    /* A domain that is gone has been counted. */
+    CHECK(counted("vCPU exits") >= exits + 234 && counted("vCPU exits") < exits + 260);
+    control_end(&c);
+}
+
+TEST(counters_without_room)
+{
+    struct control c = control_begin();
+    struct xen_sysctl_perfc_op a = { .cmd = 2, .desc = NOWHERE, .val = BUF };
+
+    CHECK_EQ(call(&c, 5, &a, sizeof(a)), -XEN_EFAULT);
+    a = (struct xen_sysctl_perfc_op){ .cmd = 1, .desc = BUF, .val = NOWHERE };
+    c.w->hv->pcpus[0]->perfc.count[PERFC_TIMERS] = 7;
+    CHECK_EQ(call(&c, 5, &a, sizeof(a)), -XEN_EFAULT);
+    CHECK_EQ(c.w->hv->pcpus[0]->perfc.base[PERFC_TIMERS], 0);
+    a.cmd = 0;
+    CHECK_EQ(call(&c, 5, &a, sizeof(a)), -XEN_EINVAL);
+    CHECK_EQ(control_op(&c, 1, SYSCTL, 0x15, 5, &a, sizeof(a)), -XEN_EPERM);
+    control_end(&c);
+}
+
 /* As `xl dmesg` does it: everything, then on from where it ended. */
 TEST(the_log)
 {

@@ -84,6 +84,8 @@ struct frames {
     uint64_t total; /* [lock] frames handed over and not claimed */
     uint64_t avail; /* [lock] frames free now, without the kept */
     uint64_t promised; /* [lock] of those, how many are for who was promised them */
+    uint64_t allocated; /* [lock] frames ever taken by frame_alloc() and its kin */
+    uint64_t cleared; /* [lock] of those, how many were cleared for it */
 #if CONFIG_DEBUG
     bool (*alloc_fails)(void); /* tests: true makes this frame_alloc() fail; may be NULL */
 #endif

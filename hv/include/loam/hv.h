@@ -11,6 +11,7 @@
 #include <loam/frame.h>
 #include <loam/list.h>
 #include <loam/lock.h>
+#include <loam/perfc.h>
 #include <loam/refusal.h>
 #include <loam/timer.h>
 #include <loam/types.h>
@@ -66,6 +67,7 @@ struct hv {
         uint64_t count;       /* [lock] refused hypercalls since boot */
         struct refusal ring[REFUSALS_KEPT]; /* [lock] the last ones, by number */
     } refusals; /* core/refusal.c */
+    struct perfc_totals perfc;   /* what is counted of the host (ctl/sysctl_perfc.c) */
     ns_t boot_start;             /* counter at entry */
 };
 

@@ -13,6 +13,7 @@
 #include <loam/atomic.h>
 #include <loam/heap.h>
 #include <loam/lock.h>
+#include <loam/perfc.h>
 #include <loam/refusal.h>
 #include <loam/trace.h>
 #include <loam/types.h>
@@ -57,10 +58,17 @@ struct pcpu {
     uint32_t lock_depth;      /* checked builds: locks held */
     uint8_t lock_ranks[8];    /* checked builds: their ranks */
     struct trace_ring trace;
+    struct perfc_cpu perfc; /* last: the trace is written on each exit, at a small offset */
 };
 
 /* The CPU that executes this. For lock, trace, print, panic and the run loop only. */
 struct pcpu *this_pcpu(void);
+
+/* Counts something of p. Context: p itself. */
+static inline void perfc_count(struct pcpu *p, enum perfc what)
+{
+    atomic_store_relaxed(&p->perfc.count[what], p->perfc.count[what] + 1);
+}
 
 /*
  * Makes p look at `work` (enum pcpu_work bits) before it enters a guest again,
