@@ -39,6 +39,7 @@
 #define XEN_DOMCTL_setnodeaffinity 68
 #define XEN_DOMCTL_getnodeaffinity 69
 #define XEN_DOMCTL_cacheflush 71
+#define XEN_DOMCTL_soft_reset 79
 #define XEN_DOMCTL_get_paging_mempool_size 85
 #define XEN_DOMCTL_set_paging_mempool_size 86
 #define XEN_DOMCTL_set_llc_colors 89

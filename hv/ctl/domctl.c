@@ -88,6 +88,42 @@ int domctl_op_resumedomain(struct ctl *c, void *arg)
     return rc;
 }
 
+/* d, which is held and paused by this call, begins anew with the Xen interfaces, and goes on. */
+static int soft_reset(struct domain *d)
+{
+    spin_lock(&d->lock);
+    uint32_t state = d->state;
+    spin_unlock(&d->lock);
+    if (state != DOMAIN_SHUTDOWN || d->plan != NULL) {
+        return refuse(-XEN_EINVAL, "no domain of a toolstack that has shut down", d->id, state);
+    }
+    int rc = evtchn_soft_reset(d);
+
+    if (rc == 0) {
+        domain_resume(d);
+    }
+    return rc;
+}
+
+int domctl_op_soft_reset(struct ctl *c, void *arg)
+{
+    int rc = refuse_self(c);
+
+    if (rc != 0) {
+        return rc;
+    }
+    if (!domain_hold(c->d)) {
+        return hc_again(c->hc);
+    }
+    rc = -XEN_EAGAIN;
+    if (ctl_freeze(c)) {
+        rc = soft_reset(c->d);
+        ctl_thaw(c);
+    }
+    domain_unhold(c->d);
+    return rc == -XEN_EAGAIN ? hc_again(c->hc) : rc;
+}
+
 int domctl_op_setdomainhandle(struct ctl *c, void *arg)
 {
     const struct xen_domctl_setdomainhandle *a = arg;

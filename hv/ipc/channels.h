@@ -103,6 +103,7 @@ struct evtchn {
     uint32_t nr_used;     /* [lock] channels that are not closed */
     mfn_t shared_mfn;     /* struct shared_info, constant */
     struct guest_shared shared;
+    uint64_t shared_at;   /* gfn + 1 of the page of RAM that it covers in d's map, 0: none */
     struct evtchn_fifo *fifo; /* [lock] NULL: the 2-level ABI */
     uint64_t pollers[DOMAIN_VCPUS_MAX / 64]; /* [lock] vCPUs that wait in SCHEDOP_poll */
     int64_t time_offset;  /* [hv->lock] seconds, wallclock.c */
@@ -171,6 +172,8 @@ static inline int guest_share_gfn(struct domain *d, uint64_t gfn_nr, size_t offs
                : -XEN_EINVAL;
 }
 
+/* vCPU id's vcpu_info is where a kernel finds it at first; none is shared now. (vcpu_op.c) */
+void vcpu_info_begin(struct domain *d, uint32_t id);
 /* Global virqs that d handled are dom0's again. */
 void evtchn_forget_handler(struct domain *d);
 /* The end of a wait in SCHEDOP_poll (evtchn_poll.c). */

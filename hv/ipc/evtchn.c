@@ -654,15 +654,11 @@ int evtchn_init(struct domain *d)
     e->nr_vcpus = d->config.vcpus_max;
     e->port_max = d->config.evtchn_port_max != 0 ? d->config.evtchn_port_max : UINT32_MAX;
     guest_share_frame(d, e->shared_mfn, &e->shared);
-    for (uint32_t i = 0; i < MIN(e->nr_vcpus, (uint32_t)XEN_LEGACY_MAX_VCPUS); i++) {
-        /* Each has a reference to the frame, as if it had registered its place there. */
-        guest_share_frame(d, e->shared_mfn, &e->vcpu[i].info);
-        e->vcpu[i].info.at = guest_shared_word(&e->shared, i * sizeof(struct vcpu_info));
-    }
+    d->evtchn = e;
     for (uint32_t i = 0; i < e->nr_vcpus; i++) {
+        vcpu_info_begin(d, i);
         timer_init(&e->vcpu[i].poll_timer, evtchn_poll_due);
     }
-    d->evtchn = e;
     wallclock_tell(d);
     return 0;
 }

@@ -28,6 +28,18 @@ int vcpu_op_is_up(struct hc *hc, void *arg)
     return 0;
 }
 
+void vcpu_info_begin(struct domain *d, uint32_t id)
+{
+    struct evtchn *e = d->evtchn;
+    struct guest_shared *info = &e->vcpu[id].info;
+
+    if (id < XEN_LEGACY_MAX_VCPUS) {
+        /* With a reference of its own to the frame, as if it had registered its place there. */
+        guest_share_frame(d, e->shared_mfn, info);
+        info->at = guest_shared_word(&e->shared, id * sizeof(struct vcpu_info));
+    }
+}
+
 /* What was in the place before goes along. */
 static void info_move(struct evtchn_vcpu *ev, const struct guest_shared *to)
 {

@@ -60,8 +60,16 @@ static int map_shared_info(const struct mapping *x, uint64_t idx, gfn_t g)
     if (mfn_is_none(m)) {
         return refuse(-XEN_EINVAL, "no such page of shared_info", idx, x->d->id);
     }
+    enum p2m_type type = P2M_INVALID;
+
+    (void)p2m_lookup(x->d, g, &type, NULL);
     frame_get(x->d->hv, m);
-    return map_frame(x->d, g, m, P2M_SHARED);
+    int rc = map_frame(x->d, g, m, P2M_SHARED);
+
+    if (rc == 0 && p2m_type_is_ram(type)) {
+        evtchn_shared_info_covers(x->d, g);
+    }
+    return rc;
 }
 
 static int map_grant_table(const struct mapping *x, uint64_t idx, gfn_t g)

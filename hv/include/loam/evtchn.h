@@ -46,6 +46,17 @@ int evtchn_offer(struct domain *d, domid_t remote, evtchn_port_t *port);
  */
 int evtchn_reset(struct domain *d);
 
+/* d has its shared_info mapped at g now, where it had RAM. */
+void evtchn_shared_info_covers(struct domain *d, gfn_t g);
+
+/*
+ * d, all of whose vCPUs are off their CPUs and stay so, has no channels and no vcpu_info and
+ * runstate of its own choice, as when it was made, and RAM again where shared_info
+ * covered it. In steps: 0 when done, -XEN_EAGAIN to be called again. Locks: evtchn, d->lock, p2m, frames.
+ * Errors: -XEN_ENOMEM no RAM for that page; d may be reset again.
+ */
+int __must_check evtchn_soft_reset(struct domain *d);
+
 /* The service of core/subsystems.c. */
 int evtchn_init(struct domain *d);
 int evtchn_close(struct domain *d);
