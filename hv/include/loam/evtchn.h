@@ -51,8 +51,8 @@ void evtchn_shared_info_covers(struct domain *d, gfn_t g);
 
 /*
  * d, all of whose vCPUs are off their CPUs and stay so, has no channels and no vcpu_info and
- * runstate of its own choice, as when it was made, and RAM again where shared_info
- * covered it. In steps: 0 when done, -XEN_EAGAIN to be called again. Locks: evtchn, d->lock, p2m, frames.
+ * runstate of its own choice, as when it was made, and RAM again where shared_info covered it. In
+ * steps: 0 when done, -XEN_EAGAIN to be called again. Locks: evtchn, d->lock, p2m, frames.
  * Errors: -XEN_ENOMEM no RAM for that page; d may be reset again.
  */
 int __must_check evtchn_soft_reset(struct domain *d);
