@@ -185,6 +185,7 @@ void dom0_free(struct plan_domain *pd)
     }
     ranges_free(pd->hv, &dom0->map);
     mem_free(pd->hv, dom0->hidden, dom0->hidden_max * sizeof(*dom0->hidden));
+    ranges_free(pd->hv, &dom0->spare);
     mem_free(pd->hv, dom0->irq, dom0->irqs_max * sizeof(*dom0->irq));
     mem_free(pd->hv, dom0, sizeof(*dom0));
     pd->dom0 = NULL;

@@ -11,8 +11,9 @@
  *   interrupts, interrupts-extended            routed under their own numbers
  *   interrupt-map                              the same: lines of a PCI bus
  *
- * never RAM, and never a page of the hypervisor's devices. Addresses that no node speaks of
- * are where pages of other domains can be mapped: /hypervisor says so.
+ * never RAM, and never a page of the hypervisor's devices. What nodes with xen,passthrough have
+ * is not mapped: the control domain may give it to others (loam/rights.h). Addresses that no
+ * node speaks of are where pages of other domains can be mapped: /hypervisor says so.
  * The walk costs time linear in the size of the tree.
  */
 #include <xen/errno.h>
@@ -24,6 +25,7 @@
 #include <loam/mem.h>
 #include <loam/p2m.h>
 #include <loam/pci.h>
+#include <loam/rights.h>
 #include <loam/string.h>
 
 #include <arch/guest.h>
@@ -41,6 +43,7 @@ struct survey {
     const struct fdt *host;
     struct fdt_walk walk;
     uint32_t hidden_depth; /* of the hidden node that the walk is in, 0: in none */
+    bool spare; /* that one is hidden because others shall have it */
     uint32_t to_intc; /* bit n: interrupts of path[n] go to the controller */
     uint32_t intc_phandle, intc_cells;
     uint64_t limit; /* end of the addresses that a domain can have */
@@ -196,7 +199,7 @@ bool dom0_sees(const struct plan_domain *pd, struct fdt_node node)
 
 /* --- What they have -------------------------------------------------------------------- */
 
-static int irq_add(struct survey *s, uint32_t irq, bool edge)
+static int irq_add(struct survey *s, uint32_t irq, bool edge, bool spare)
 {
     struct plan_dom0 *dom0 = s->pd->dom0;
     struct plan *plan = s->pd->hv->plan;
@@ -218,13 +221,13 @@ static int irq_add(struct survey *s, uint32_t irq, bool edge)
     dom0->irq = table;
     if (rc == 0) {
         bitmap_set(s->mine, irq);
-        dom0->irq[dom0->nr_irqs++] = (struct plan_device_irq){ irq, edge };
-        s->pd->config.nr_spis = MAX(s->pd->config.nr_spis, irq - first + 1);
+        dom0->irq[dom0->nr_irqs++] = (struct plan_device_irq){ irq, edge, spare };
+        s->pd->config.nr_spis = MAX(s->pd->config.nr_spis, spare ? 0 : irq - first + 1);
     }
     return rc;
 }
 
-static int irqs_add(struct survey *s)
+static int irqs_add(struct survey *s, bool spare)
 {
     uint32_t irq;
     bool edge;
@@ -238,7 +241,7 @@ static int irqs_add(struct survey *s)
                      node_name(s), i);
             continue;
         }
-        rc = irq_add(s, irq, edge);
+        rc = irq_add(s, irq, edge, spare);
         if (rc) {
             return rc;
         }
@@ -267,7 +270,7 @@ static int lines_add(struct survey *s)
         }
         if (fdt_node_eq(in.controller, s->pd->dom0->intc) &&
             arch_host_irq_of(s->pd->hv, s->host, &in, &irq, &edge) == 0) {
-            rc = irq_add(s, irq, edge);
+            rc = irq_add(s, irq, edge, false);
         }
         if (rc) {
             return rc;
@@ -275,18 +278,19 @@ static int lines_add(struct survey *s)
     }
 }
 
-static int range_add(struct survey *s, const struct plan_range *r, bool shown)
+/* to: NULL, the control domain has nothing of it. */
+static int range_add(struct survey *s, const struct plan_range *r, struct plan_ranges *to)
 {
     struct hv *hv = s->pd->hv;
     int rc = ranges_add(hv, &s->occupied, r->start, r->start + r->size);
-    if (rc == 0 && shown) {
-        rc = ranges_add(hv, &s->pd->dom0->map, r->start, r->start + r->size);
+    if (rc == 0 && to) {
+        rc = ranges_add(hv, to, r->start, r->start + r->size);
     }
     return rc;
 }
 
 /* Windows of a PCI bus: 3 cells for the address there, those of the bus above, 2 for the size. */
-static int windows_add(struct survey *s, bool shown)
+static int windows_add(struct survey *s, struct plan_ranges *to)
 {
     struct fdt_node node = fdt_walk_node(&s->walk);
     uint32_t len, cells = fdt_address_cells(s->host, s->walk.path[s->walk.depth - 2]);
@@ -304,7 +308,7 @@ static int windows_add(struct survey *s, bool shown)
             continue;
         }
         r.size = MIN(r.size, s->limit - r.start);
-        int rc = range_add(s, &r, shown);
+        int rc = range_add(s, &r, to);
         if (rc) {
             return rc;
         }
@@ -324,18 +328,22 @@ static int node_visit(struct survey *s)
         if (rc) {
             return rc;
         }
+        s->spare = fdt_has_prop(s->host, node, "xen,passthrough");
     }
+    struct plan_dom0 *dom0 = s->pd->dom0;
     bool shown = !s->hidden_depth && fdt_is_enabled(s->host, node);
+    bool spare = s->hidden_depth && s->spare && fdt_is_enabled(s->host, node);
+    struct plan_ranges *to = shown ? &dom0->map : spare ? &dom0->spare : NULL;
     struct plan_range r;
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && node_reg(s, &i, &r);) {
-        rc = range_add(s, &r, shown);
+        rc = range_add(s, &r, to);
     }
     if (rc == 0 && s->walk.depth > 1 && fdt_address_cells(s->host, node) == PCI_ADDRESS_CELLS) {
-        rc = windows_add(s, shown);
+        rc = windows_add(s, shown ? to : NULL);
     }
-    if (rc == 0 && shown) {
-        rc = irqs_add(s);
+    if (rc == 0 && to) {
+        rc = irqs_add(s, spare);
     }
     if (rc == 0 && shown && fdt_has_prop(s->host, node, "interrupt-map")) {
         rc = lines_add(s);
@@ -345,12 +353,11 @@ static int node_visit(struct survey *s)
 
 /* --- The result ------------------------------------------------------------------------- */
 
-/* Takes RAM and what others have out of what is to be mapped. */
-static int map_restrict(struct survey *s)
+/* Takes RAM and what others have out of what is to be mapped, or given away. */
+static int map_restrict(struct survey *s, struct plan_ranges *map)
 {
     struct hv *hv = s->pd->hv;
     const struct plan *plan = hv->plan;
-    struct plan_ranges *map = &s->pd->dom0->map;
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < plan->nr_ram; i++) {
         const struct plan_range *r = &plan->ram[i];
@@ -423,7 +430,10 @@ static int survey_run(struct survey *s)
         rc = node_visit(s);
     } while (rc == 0 && fdt_walk_next(s->host, &s->walk));
     if (rc == 0) {
-        rc = map_restrict(s);
+        rc = map_restrict(s, &s->pd->dom0->map);
+    }
+    if (rc == 0) {
+        rc = map_restrict(s, &s->pd->dom0->spare);
     }
     return rc ? rc : holes_find(s);
 }
@@ -471,9 +481,24 @@ static void irqs_route(struct build *b)
     const struct plan_dom0 *dom0 = b->pd->dom0;
     for (uint32_t i = 0; i < dom0->nr_irqs; i++) {
         const struct plan_device_irq *x = &dom0->irq[i];
-        int rc = irq_assign(b->d, x->irq, x->irq, x->edge ? IRQ_EDGE : IRQ_LEVEL);
+        int rc = x->spare ? rights_set_irq(b->d, x->irq, x->edge, true)
+                          : irq_assign(b->d, x->irq, x->irq, x->edge ? IRQ_EDGE : IRQ_LEVEL);
         if (rc) {
             log_warn(b->pd->hv, "dom0: interrupt %u cannot be routed, error %d", x->irq, -rc);
+        }
+    }
+}
+
+/* What the tree keeps from it for others. */
+static void spare_allow(struct build *b)
+{
+    const struct plan_ranges *spare = &b->pd->dom0->spare;
+    for (uint32_t i = 0; i < spare->nr; i++) {
+        const struct plan_range *r = &spare->r[i];
+        int rc = rights_set_pages(b->d, hpa_to_mfn(hpa(r->start)), r->size >> PAGE_SHIFT, true);
+        if (rc) {
+            log_warn(b->pd->hv, "dom0: %#lx-%#lx cannot be given to others, error %d", r->start,
+                     r->start + r->size, -rc);
         }
     }
 }
@@ -492,6 +517,7 @@ int dom0_devices_map(struct build *b)
     }
     if (i == map->nr) {
         irqs_route(b);
+        spare_allow(b);
         return 0;
     }
     uint64_t start = map->r[i].start + offset;

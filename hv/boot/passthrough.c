@@ -175,7 +175,7 @@ static int irq_add(const struct device *dev, uint32_t irq, bool edge)
     devices->irq = table;
     if (rc == 0) {
         bitmap_set(plan->irqs, irq);
-        devices->irq[devices->nr_irqs++] = (struct plan_device_irq){ irq, edge };
+        devices->irq[devices->nr_irqs++] = (struct plan_device_irq){ .irq = irq, .edge = edge };
     }
     return rc;
 }

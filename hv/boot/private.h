@@ -86,6 +86,7 @@ struct plan_device_range {
 struct plan_device_irq {
     uint32_t irq;
     bool edge;
+    bool spare; /* of a device that the control domain has not, but may give away */
 };
 
 /* What a partial device tree gives to a domain. */
@@ -124,6 +125,7 @@ struct plan_dom0 {
     uint32_t *hidden; /* nodes of the host's tree that it does not see: offsets, ascending */
     uint32_t nr_hidden, hidden_max;
     struct plan_ranges map; /* device memory, at its own addresses */
+    struct plan_ranges spare; /* of devices that it has not, but may give away */
     struct plan_device_irq *irq; /* under their own numbers */
     uint32_t nr_irqs, irqs_max;
     struct plan_range grants; /* where its grant frames can be, */

@@ -12,6 +12,7 @@
 #include <loam/iommu.h>
 #include <loam/irq.h>
 #include <loam/memory.h>
+#include <loam/rights.h>
 #include <loam/vpci.h>
 #include <loam/vuart.h>
 #include <loam/watchdog.h>
@@ -51,6 +52,7 @@ static const struct subsystem subsystems[] = {
     { "console", console_input_init, console_input_close, console_input_free },
     { "vuart", NULL, vuart_close, NULL },
     { "irq", NULL, irq_close, NULL },
+    { "rights", NULL, NULL, rights_free },
     { "iommu", NULL, iommu_close, NULL },
     { "vpci", NULL, vpci_close, NULL },
 };

@@ -149,11 +149,6 @@ int domctl_op_set_virq_handler(struct ctl *c, void *arg)
     return evtchn_set_virq_handler(c->d, a->virq);
 }
 
-int domctl_op_no_iommu(struct ctl *c, void *arg)
-{
-    return refuse(-XEN_EOPNOTSUPP, "devices are given to domains at boot", c->domain, c->cmd);
-}
-
 /* Tools of 4.20 ask for each domain, of none in particular: this answer is "as usual" to them. */
 int domctl_op_set_llc_colors(struct ctl *c, void *arg)
 {

@@ -95,23 +95,41 @@ int irq_assign(struct domain *d, uint32_t irq, uint32_t virq, enum irq_trigger t
     return rc;
 }
 
-void irq_release_domain(struct domain *d)
+bool irq_is_of(const struct domain *d, uint32_t irq)
+{
+    const struct irq_table *t = d->hv->irqs;
+
+    return irq < t->nr && atomic_load_relaxed(&t->row[irq].domain) == d;
+}
+
+bool irq_release(struct domain *d, uint32_t irq)
 {
     struct irq_table *t = d->hv->irqs;
+    bool mine = false;
+    uint32_t virq = 0;
 
-    for (uint32_t irq = arch_irq_first(d->hv); irq < t->nr; irq++) {
-        struct irq_row *row = &t->row[irq];
+    if (irq >= t->nr) {
+        return false;
+    }
+    spin_lock(&t->lock);
+    struct irq_row *row = &t->row[irq];
+    if (row->domain == d) {
+        mine = true;
+        virq = row->virq;
+        arch_irq_mask(d->hv, irq);
+        atomic_store_release(&row->domain, NULL);
+    }
+    spin_unlock(&t->lock);
+    if (mine) {
+        arch_vintc_unassign(d, virq);
+    }
+    return mine;
+}
 
-        spin_lock(&t->lock);
-        bool mine = row->domain == d;
-        if (mine) {
-            arch_irq_mask(d->hv, irq);
-            atomic_store_release(&row->domain, NULL);
-        }
-        spin_unlock(&t->lock);
-        if (mine) {
-            arch_vintc_unassign(d, row->virq);
-        }
+void irq_release_domain(struct domain *d)
+{
+    for (uint32_t irq = arch_irq_first(d->hv); irq < d->hv->irqs->nr; irq++) {
+        (void)irq_release(d, irq);
     }
 }
 

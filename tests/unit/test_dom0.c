@@ -10,6 +10,7 @@ static void dom0_machine(struct fdt_writer *w);
 
 #include <loam/guest_copy.h>
 #include <loam/p2m.h>
+#include <loam/rights.h>
 
 #define BRIDGE UINT64_C(0x20000000) /* its ECAM; windows follow */
 #define WINDOW UINT64_C(0x8000000000)
@@ -103,7 +104,9 @@ static void dom0_machine(struct fdt_writer *w)
     fdt_write_prop_string(w, "status", "disabled");
     fdt_write_end_node(w);
     device(w, "given", 0x9050000, 0x1000);
+    static const uint32_t given[] = { BOARD_INTC_PHANDLE, 52, 0 };
     fdt_write_prop_empty(w, "xen,passthrough");
+    fdt_write_prop_cells(w, "interrupts-extended", given, 3);
     fdt_write_end_node(w);
     device(w, "log", BOARD_RAM + 0x3000000, 0x1000); /* in RAM */
     fdt_write_end_node(w);
@@ -160,6 +163,18 @@ static bool is_mapped(struct domain *d, uint64_t addr)
     mfn_t m = p2m_lookup(d, gpa_to_gfn(gpa(addr)), &type, NULL);
     CHECK(mfn_is_none(m) || mfn_to_hpa(m).a == ALIGN_DOWN(addr, PAGE_SIZE));
     return !mfn_is_none(m) && type == P2M_MMIO_DIRECT;
+}
+
+/* Device memory and the interrupt of the node with xen,passthrough, and no other. */
+static void check_spare(struct domain *d)
+{
+    bool edge;
+    CHECK(rights_has_pages(d, mfn(0x9050), 1));
+    CHECK(!rights_has_pages(d, mfn(0x9050), 2));
+    CHECK(!rights_has_pages(d, mfn(BOARD_UART >> PAGE_SHIFT), 1));
+    CHECK(!rights_has_pages(d, mfn(BOARD_RTC >> PAGE_SHIFT), 1));
+    CHECK(rights_has_irq(d, 52, &edge));
+    CHECK(!irq_is_of(d, 52) && !rights_has_irq(d, 50, &edge));
 }
 
 static bool has_irq(const struct board *b, uint32_t irq)
@@ -248,7 +263,7 @@ TEST_ALLOC(it_gets_the_machine)
                                      BOARD_RAM + 0x3000000,
                                      WINDOW + 0x100000000,
                                      0x68 };
-    static const uint32_t irqs[] = { 34, 40, 41, 48, 49, 50 };
+    static const uint32_t irqs[] = { 34, 40, 41, 48, 49, 50, 52 };
     struct board b;
     REQUIRE_OR_INJECTED(board_begin(&b));
     options(&b, "dom0_mem=8M dom0_max_vcpus=2");
@@ -284,6 +299,7 @@ TEST_ALLOC(it_gets_the_machine)
         CHECK_EQ(d->config.nr_spis, 50 - arch_guest_layout()->virq_base + 1);
         CHECK(board_says(&b, "dom0: timer@9020000: interrupt 5 is no shared one"));
         check_tree(&b);
+        check_spare(d);
         /* The modules are given back: it is built once. */
         CHECK_EQ(b.hv->frames.total, before);
         CHECK_EQ(b.hv->plan->nr_claims, 0);

@@ -22,6 +22,7 @@ struct gnttab;
 struct evtchn;
 struct hv;
 struct plan_domain;
+struct rights;
 struct sched_domain;
 struct vcpu;
 struct watchdogs;
@@ -97,6 +98,7 @@ struct domain {
     struct evtchn *evtchn;       /* its event channels, NULL: it has no Xen interfaces */
     void *sub[DOMAIN_SUBSYSTEMS_MAX]; /* one per row of core/subsystems.c */
     struct plan_domain *plan;    /* boot-time domain: how to build it again */
+    struct rights *rights;       /* atomic, set once: devices it may have (dev/rights.c) */
     struct watchdogs *watchdogs; /* core/watchdog.c, NULL: none was asked for. Set once */
     struct console_input *console_input; /* of a control domain (dev/console_io.c) */
     uint64_t hvm_params[DOMAIN_HVM_PARAMS]; /* [lock] by place in ctl/hvm_op.c */

@@ -47,6 +47,13 @@ int __must_check irq_request(struct hv *hv, uint32_t irq, enum irq_trigger trigg
 /* Gives irq to d as its virtual interrupt virq. Errors: as irq_request, -XEN_EINVAL virq. */
 int __must_check irq_assign(struct domain *d, uint32_t irq, uint32_t virq,
                             enum irq_trigger trigger);
+/* irq is d's; of a d that is dying, or while it changes, nobody's word for long. */
+bool irq_is_of(const struct domain *d, uint32_t irq);
+/*
+ * Takes irq back from d, masked and inactive at the controller; false: it was not d's. One that is
+ * being delivered at that moment is lost in the domain, which has a reference.
+ */
+bool irq_release(struct domain *d, uint32_t irq);
 /* Takes every interrupt of d back, masked and inactive at the controller. */
 void irq_release_domain(struct domain *d);
 
