@@ -30,19 +30,28 @@
 #define XEN_DOMCTL_getvcpuaffinity 25
 #define XEN_DOMCTL_resumedomain 27
 #define XEN_DOMCTL_sendtrigger 28
+#define XEN_DOMCTL_subscribe 29
 #define XEN_DOMCTL_set_address_size 35
 #define XEN_DOMCTL_get_address_size 36
 #define XEN_DOMCTL_bind_pt_irq 38
 #define XEN_DOMCTL_memory_mapping 39
+#define XEN_DOMCTL_set_target 46
 #define XEN_DOMCTL_unbind_pt_irq 48
 #define XEN_DOMCTL_set_virq_handler 66
 #define XEN_DOMCTL_setnodeaffinity 68
 #define XEN_DOMCTL_getnodeaffinity 69
 #define XEN_DOMCTL_cacheflush 71
+#define XEN_DOMCTL_setvnumainfo 74
 #define XEN_DOMCTL_soft_reset 79
+#define XEN_DOMCTL_vuart_op 81
 #define XEN_DOMCTL_get_paging_mempool_size 85
 #define XEN_DOMCTL_set_paging_mempool_size 86
+#define XEN_DOMCTL_dt_overlay 87
 #define XEN_DOMCTL_set_llc_colors 89
+#define XEN_DOMCTL_gdbsx_guestmemio 1000
+#define XEN_DOMCTL_gdbsx_pausevcpu 1001
+#define XEN_DOMCTL_gdbsx_unpausevcpu 1002
+#define XEN_DOMCTL_gdbsx_domstatus 1003
 
 /* The header; 128 bytes for the operation's structure follow. */
 struct xen_domctl {

@@ -10,6 +10,15 @@
 #include <xen/domctl.h>
 #include <xen/xen.h>
 
+#define XEN_SYSCTL_tbuf_op 2
+#define XEN_SYSCTL_get_pmstat 10
+#define XEN_SYSCTL_cpu_hotplug 11
+#define XEN_SYSCTL_pm_op 12
+#define XEN_SYSCTL_page_offline_op 14
+#define XEN_SYSCTL_coverage_op 20
+#define XEN_SYSCTL_livepatch_op 27
+#define XEN_SYSCTL_dt_overlay 30
+
 struct xen_sysctl_readconsole {
     uint8_t clear;
     uint8_t incremental;

@@ -128,6 +128,52 @@ TEST(operations_without_a_row_are_refused)
     toolstack_end(&t);
 }
 
+/* What tools have a command for, and there is nothing of here: each with its reason. */
+TEST(absent_operations_say_why)
+{
+    struct toolstack t = toolstack_begin(1);
+    uint16_t id = toolstack_create(&t, 1);
+    static const struct {
+        uint32_t cmd;
+        int rc;
+        const char *why;
+    } d[] = { { XEN_DOMCTL_sendtrigger, -XEN_ENOSYS, "buttons" },
+              { XEN_DOMCTL_vuart_op, -XEN_ENOSYS, "UART" },
+              { XEN_DOMCTL_gdbsx_domstatus, -XEN_ENOSYS, "debugger" },
+              { XEN_DOMCTL_set_target, -XEN_EOPNOTSUPP, "device model" } };
+
+    for (uint32_t i = 0; i < ARRAY_SIZE(d); i++) {
+        struct refusal r;
+
+        CHECK_EQ(toolstack_act(&t, d[i].cmd, id), d[i].rc);
+        CHECK(refusal_read(t.w->hv, refusal_count(t.w->hv) - 1, &r));
+        CHECK(strstr(r.check, d[i].why) != NULL);
+        CHECK_EQ(toolstack_act(&t, d[i].cmd, 99), -XEN_ESRCH);
+    }
+    for (uint32_t i = 0; i + 1 < ARRAY_SIZE(sysctl_rows); i++) {
+        struct refusal r;
+
+        if (sysctl_rows[i].size == 0) {
+            int64_t rc = call_at(&t, HYPERCALL_SYSCTL, sysctl_rows[i].cmd, 0x15, TOOLSTACK_OP);
+
+            CHECK(rc == -XEN_ENOSYS || rc == -XEN_EOPNOTSUPP);
+            CHECK(refusal_read(t.w->hv, refusal_count(t.w->hv) - 1, &r));
+            CHECK(strcmp(r.check, "no such operation") != 0); /* it is in both tables */
+        }
+    }
+    for (uint32_t i = 0; i < ARRAY_SIZE(domctl_rows); i++) {
+        struct refusal r;
+        uint64_t before = refusal_count(t.w->hv);
+
+        if (domctl_rows[i].size == 0 && toolstack_act(&t, domctl_rows[i].cmd, id) < 0 &&
+            refusal_read(t.w->hv, before, &r)) {
+            CHECK(strcmp(r.check, "no such operation") != 0);
+        }
+    }
+    dom_settle(t.w);
+    toolstack_end(&t);
+}
+
 /* Every operation on a domain that is not there, and on odd domids. */
 TEST(no_such_domain)
 {
