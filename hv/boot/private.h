@@ -166,6 +166,7 @@ struct plan_domain {
         uint32_t restarts; /* done so far */
         uint32_t short_runs; /* in a row that ended soon */
         bool again; /* build it anew after it was taken apart */
+        bool ended; /* atomic: plan_domain_end(), it stays down whatever the policy says */
     } life;
 };
 

@@ -10,9 +10,9 @@
  *
  * A reset counts as a crash because a kernel that panics asks for one. The
  * stopped domain is taken apart by a job in either case: its memory is of no
- * use to anyone. A domain that stops again within a second waits before it
- * is built, twice as long each time, up to 64 ms. When no domain
- * is left the machine goes off.
+ * use to anyone. One that the control domain destroys stays down in any case.
+ * A domain that stops again within a second waits before it is built, twice
+ * as long each time, up to 64 ms. When no domain is left the machine goes off.
  */
 #include <xen/errno.h>
 
@@ -78,7 +78,7 @@ static void delay_over(struct timer *t, struct pcpu *p)
 static void stop_done(struct job *j, int rc)
 {
     struct plan_domain *pd = container_of(j, struct plan_domain, job);
-    if (!pd->life.again) {
+    if (!pd->life.again || atomic_load_relaxed(&pd->life.ended)) {
         plan_domain_over(pd);
         return;
     }
@@ -89,6 +89,20 @@ static void stop_done(struct job *j, int rc)
     uint32_t doublings = MIN(pd->life.short_runs - 1, DELAY_DOUBLINGS);
     timer_init(&pd->life.delay, delay_over);
     timer_set(pd->hv->pcpus[0], &pd->life.delay, arch_time_now() + (DELAY_MIN << doublings));
+}
+
+int plan_domain_end(struct domain *d)
+{
+    spin_lock(&d->lock);
+    bool building = d->state == DOMAIN_BUILDING;
+    spin_unlock(&d->lock);
+    if (building) {
+        return -XEN_EBUSY;
+    }
+    /* Seen by who takes it apart, if it has stopped already: that job has not ended, d is there. */
+    atomic_store_relaxed(&d->plan->life.ended, true);
+    domain_shutdown(d, SHUTDOWN_POWEROFF);
+    return 0;
 }
 
 void plan_domain_stopped(struct domain *d)
@@ -104,9 +118,12 @@ void plan_domain_stopped(struct domain *d)
     if (d->shutdown_reason < ARRAY_SIZE(stop_reasons)) {
         reason = &stop_reasons[d->shutdown_reason];
     }
+    static const struct stop_reason ended = { "was destroyed by the control domain", 0 };
+    bool is_ended = atomic_load_relaxed(&pd->life.ended);
+    reason = is_ended ? &ended : reason;
     bool is_short = arch_time_now() - pd->life.started < SHORT_RUN;
     pd->life.short_runs = is_short ? pd->life.short_runs + 1 : 0;
-    pd->life.again = pd->restart != RESTART_NEVER && pd->restart >= reason->from;
+    pd->life.again = !is_ended && pd->restart != RESTART_NEVER && pd->restart >= reason->from;
     if (pd->life.again) {
         log_info(pd->hv, "dom %s: %s: restarting (%u)", pd->config.name, reason->text,
                  ++pd->life.restarts);

@@ -12,6 +12,7 @@
 #include <loam/ctl.h>
 #include <loam/domain.h>
 #include <loam/evtchn.h>
+#include <loam/plan.h>
 #include <loam/refusal.h>
 #include <loam/string.h>
 #include <loam/vcpu.h>
@@ -167,7 +168,8 @@ int domctl_op_destroydomain(struct ctl *c, void *arg)
         return rc;
     }
     if (c->d->plan != NULL) {
-        return refuse(-XEN_EBUSY, "a boot-time domain: its plan takes it apart", c->d->id, 0);
+        rc = plan_domain_end(c->d);
+        return rc == 0 ? 0 : refuse(rc, "a boot-time domain that is being built", c->d->id, 0);
     }
     rc = domain_kill(c->d);
     return rc == -XEN_EAGAIN ? hc_again(c->hc) : rc;

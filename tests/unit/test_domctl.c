@@ -4,6 +4,7 @@
 #include <loam/hv.h>
 #include <xen/arch-arm.h>
 
+#include "../../hv/boot/private.h"
 #include "ctl.h"
 
 static struct domain *domain_of(struct toolstack *t, uint16_t id) { return t->w->hv->domains[id]; }
@@ -313,4 +314,41 @@ TEST(a_pause_waits_for_the_last_vcpu)
     CHECK_EQ(toolstack_act(&t, XEN_DOMCTL_pausedomain, 0), -XEN_EINVAL);
     CHECK_EQ(toolstack_act(&t, XEN_DOMCTL_destroydomain, 0), -XEN_EINVAL);
     toolstack_end(&t);
+}
+
+/* It does not come back, whatever its policy says. */
+TEST(a_boot_time_domain_is_destroyed_for_good)
+{
+    static const bool stopped[] = { false, true };
+
+    for (uint32_t i = 0; i < ARRAY_SIZE(stopped); i++) {
+        /* One CPU: a job would wait for what the others do. */
+        struct toolstack t = toolstack_begin(1);
+        struct plan plan = { .hv = t.w->hv, .alive = 2 };
+        struct plan_domain pd = { .hv = t.w->hv, .restart = RESTART_ALWAYS };
+        struct domain *d = dom_create(t.w, "boot", 1, false);
+        uint16_t id = d->id;
+
+        t.w->hv->plan = &plan;
+        pd.domain = d;
+        d->plan = &pd;
+        CHECK_EQ(toolstack_act(&t, XEN_DOMCTL_destroydomain, id), -XEN_EBUSY);
+        CHECK(!pd.life.ended);
+        domain_start(d);
+        if (stopped[i]) {
+            domain_shutdown(d, SHUTDOWN_CRASH);
+            CHECK(pd.life.again);
+        }
+        CHECK_EQ(toolstack_act(&t, XEN_DOMCTL_destroydomain, id), 0);
+        domain_pause(t.d); /* an idle CPU does the job, and whatever follows it */
+        for (uint32_t k = 0; k < 50; k++) {
+            t.w->machine.now += 2 * NS_PER_MS;
+            dom_settle(t.w);
+        }
+        CHECK(domain_of(&t, id) == NULL);
+        CHECK(pd.domain == NULL && pd.build == NULL);
+        CHECK_EQ(plan.alive, 1);
+        t.w->hv->plan = NULL;
+        toolstack_end(&t);
+    }
 }

@@ -59,6 +59,13 @@ const char *plan_options(const struct hv *hv);
  */
 void plan_domain_stopped(struct domain *d);
 
+/*
+ * Domain d of the plan stops and is not built again, whatever its policy says: a control domain
+ * destroyed it. Returns at once, a job takes it apart. Context: any CPU, with a reference to d.
+ * Locks: takes d->lock. Errors: -XEN_EBUSY it is still being built.
+ */
+int __must_check plan_domain_end(struct domain *d);
+
 /* Frees the plan (host tests; no domain of it is left). */
 void plan_destroy(struct hv *hv);
 
