@@ -39,7 +39,7 @@ flags-riscv64 := $(flags-free) -DCONFIG_PLAIN_ATOMIC_STORES -O2 -mabi=lp64 -mcmo
 	$(if $(is-clang),-march=rv64imac_zba_zbb_zbs -mno-relax -g0 -fno-integrated-as \
 	-Wa$(comma)-march=$(isa-riscv64),-march=$(isa-riscv64))
 sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-flags-fake := -O1 -DCONFIG_DEBUG=1 $(sanitize) $(COVFLAGS) $(if $(FUZZ),-fsanitize=fuzzer-no-link)
+flags-fake := $(if $(FUZZ),-O2 -fsanitize=fuzzer-no-link,-O1) -DCONFIG_DEBUG=1 $(sanitize) $(COVFLAGS)
 
 CFLAGS_HV := $(flags-common) $(flags-$(ARCH))
 # For what runs once or on an operator's command: its build.mk asks for it.

@@ -3,25 +3,34 @@
  * Fuzz target: grant tables of three domains that are always there.
  *
  * The input is a sequence of actions: a domain writes an entry, makes a grant_table_op whose
- * elements often make sense, maps a frame of a table, or ends and comes back. After each
- * action what holds of all tables is checked (grant_invariants.h). fuzz_core.c has the same
- * actions among everything else; here they come so densely that rare states are met.
+ * elements often make sense, maps a frame of a table, or ends and comes back. At times another
+ * CPU does something in the middle of an operation. After each action what holds of all tables
+ * is checked (grant_invariants.h), after changes of what is mapped also that and the references
+ * to frames. Domain 0 is honest: it must be told exactly which of its entries are in use.
+ * fuzz_core.c has the same actions among everything else; here they come so densely that
+ * rare states are met, on a machine that is as small as it can be.
  */
 #include <stdarg.h>
 
+#include <xen/memory.h>
+
 #include "grants.h"
 #include "grant_invariants.h"
+#include "memory_invariants.h"
 
 #define SLOTS G_DOMAINS
+#define RAM_MIB 4
 #define RAM_GFN (DOM_RAM >> PAGE_SHIFT)
 #define ACTIONS_MAX 300
+#define FRAMES_ARE_WRITTEN false /* arguments are in RAM, frames of tables elsewhere */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* What the actions in grant_actions.h know of the domains. */
 struct slot {
     struct domain *d;
-    bool dying; /* never seen by an action here */
+    bool dying; /* only while another domain does something to it */
+    bool honest; /* never lies */
     bool lies; /* writes into entries of its grant table that are in use */
 };
 
@@ -31,6 +40,8 @@ static struct {
     const uint8_t *in;
     size_t left;
     struct slot slot[SLOTS];
+    uint32_t meddle_in; /* addresses that are translated before another CPU acts, 0: it does not */
+    uint64_t sets; /* changes of page tables when the mappings were checked last */
 } st;
 
 static void finding(const char *text)
@@ -83,12 +94,21 @@ static struct slot *any_slot(void) { return &st.slot[u8() % SLOTS]; }
 
 #include "grant_actions.h"
 
+static void expect(const char *wrong)
+{
+    if (wrong != NULL) {
+        finding(wrong);
+    }
+}
+
 static void create(uint32_t i)
 {
-    if (!g_create(&st.g, i, (struct domain_config){ .grant_version_max = 2 })) {
+    struct domain_config c = { .grant_version_max = 2 };
+
+    if (!g_create_with(&st.g, i, c, false)) {
         finding("a domain is not made");
     }
-    st.slot[i] = (struct slot){ .d = st.g.d[i] };
+    st.slot[i] = (struct slot){ .d = st.g.d[i], .honest = i == 0 };
 }
 
 static void operation(uint32_t i)
@@ -104,30 +124,84 @@ static void operation(uint32_t i)
     g_hypercall(&st.g, i, v->arch.reg[0], v->arch.reg[1], v->arch.reg[2]);
 }
 
-/* A domain goes, and perhaps another is at a step of its own end. */
+/* A domain maps a frame of its table by add_to_physmap, or removes one. */
+static void place_frame(uint32_t i)
+{
+    uint32_t how = u8();
+    uint64_t at = GRANT_WINDOW + (how >> 4);
+    struct xen_add_to_physmap add = { .domid = DOMID_SELF, .space = XENMAPSPACE_grant_table,
+                                      .idx = (how & 3) | (how & 4 ? XENMAPIDX_grant_table_status
+                                                                  : 0),
+                                      .gpfn = at };
+    struct xen_remove_from_physmap remove = { .domid = DOMID_SELF, .gpfn = at };
+    bool is_add = (how & 8) == 0;
+
+    if (guest_phys_write(st.g.d[i], gpa(G_ARG), is_add ? (void *)&add : (void *)&remove,
+                         is_add ? sizeof(add) : sizeof(remove), false) == 0) {
+        dom_hypercall(st.g.w, i, __HYPERVISOR_memory_op,
+                      is_add ? XENMEM_add_to_physmap : XENMEM_remove_from_physmap, G_ARG, 0);
+    }
+}
+
+/* What another CPU does while v's hypercall is about to look at v's memory, whose map it holds. */
+static void meddle(struct vcpu *v, uint64_t addr, bool write)
+{
+    struct pcpu *p = st.g.w->machine.cpu;
+
+    if (st.meddle_in == 0 || --st.meddle_in != 0) {
+        return;
+    }
+    uint32_t how = u8();
+    struct slot *s = any_slot();
+
+    world_cpu(st.g.w, (p->id + 1) % G_DOMAINS);
+    if ((how & 1) != 0 || s->d->gnttab->entries.nr == 0) {
+        (void)!gnttab_set_version(s->d, 1 + (how >> 1 & 1));
+    } else {
+        write_entry(s);
+    }
+    st.g.w->machine.cpu = p;
+}
+
+/* A domain goes and comes back; while it goes, another maps of it what there is. */
 static void again(uint32_t i)
 {
-    g_destroy(&st.g, i);
-    st.slot[i].d = NULL;
-    const char *wrong = grant_check(st.hv);
-    if (wrong != NULL) {
-        finding(wrong);
+    uint32_t how = u8();
+    struct slot *s = &st.slot[i];
+
+    s->dying = true;
+    for (uint32_t step = 0; domain_destroy(s->d) != 0; step++) {
+        if (step == how % 8) {
+            map_frame(s->d, st.g.d[(i + 1) % G_DOMAINS]);
+        }
+        if (step > 1000) {
+            finding("a domain does not end");
+        }
+        dom_settle(st.g.w);
+        expect(grant_check_step(st.hv));
     }
+    s->d = NULL;
+    expect(grant_check(st.hv));
     create(i);
 }
 
 static void check(void)
 {
-    const char *wrong = grant_check(st.hv);
+    expect(grant_check_step(st.hv));
+    for (uint32_t i = 0; i < G_DOMAINS; i++) {
+        const struct domain *d = st.g.d[i];
 
-    for (uint32_t i = 0; i < G_DOMAINS && wrong == NULL; i++) {
-        wrong = st.slot[i].lies ? NULL : grant_check_marks(st.g.d[i]);
-        if (st.g.d[i]->refs != 1 + grant_references(st.hv, st.g.d[i])) {
-            wrong = "references to a domain are lost or left";
+        if (!st.slot[i].lies) {
+            expect(grant_check_marks(d, st.slot[i].honest));
+        }
+        if (d->refs != 1 + grant_references(st.hv, d)) {
+            finding("references to a domain are lost or left");
         }
     }
-    if (wrong != NULL) {
-        finding(wrong);
+    if (st.sets != st.g.w->machine.sets) {
+        st.sets = st.g.w->machine.sets;
+        expect(grant_check_maps(st.hv));
+        expect(memory_check_references(st.hv));
     }
 }
 
@@ -135,11 +209,15 @@ static void action(void)
 {
     uint32_t what = u8(), i = what % G_DOMAINS;
 
+    st.meddle_in = 0;
     if (what < 6) {
         again(i);
-    } else if (what < 100) {
+    } else if (what < 80) {
         action_grant(&st.slot[i]);
+    } else if (what < 100) {
+        place_frame(i);
     } else {
+        st.meddle_in = what >= 224 ? 1 + what % 8 : 0;
         operation(i);
     }
 }
@@ -149,7 +227,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&st, 0, sizeof(st));
     st.in = data;
     st.left = size;
-    st.g.w = dom_world(G_DOMAINS);
+    st.g.w = dom_world_of(G_DOMAINS, RAM_MIB);
+    st.g.w->machine.on_translate = meddle;
     st.hv = st.g.w->hv;
     for (uint32_t i = 0; i < G_DOMAINS; i++) {
         create(i);
@@ -158,8 +237,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         action();
         check();
     }
+    st.meddle_in = 0;
+    expect(grant_check(st.hv));
+    expect(memory_check_references(st.hv));
     for (uint32_t i = 0; i < G_DOMAINS; i++) {
         g_destroy(&st.g, i);
+        st.slot[i].d = NULL;
+        expect(grant_check(st.hv));
     }
     world_destroy(st.g.w);
     return 0;

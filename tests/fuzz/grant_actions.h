@@ -3,6 +3,7 @@
  * What guests do with grant tables, for fuzz_core.c, of which this is a part: entries with any
  * contents, elements of operations that often make sense, and frames of tables mapped
  * by their domain and by others. grant_invariants.h says what must hold then.
+ * FRAMES_ARE_WRITTEN: a guest that has a frame of a table mapped may write anything into it.
  */
 #ifndef GRANT_ACTIONS_H
 #define GRANT_ACTIONS_H
@@ -52,7 +53,7 @@ static bool is_in_use(struct gnttab *t, uint32_t ref)
     return pins != NULL && (pins[ref].reads | pins[ref].writes) != 0;
 }
 
-/* The guest writes an entry of its table, an honest one not while it is in use. */
+/* The guest writes an entry of its table. An honest one does so not while it is in use. */
 static void write_entry(struct slot *s)
 {
     struct domain *d = s->d;
@@ -60,7 +61,7 @@ static void write_entry(struct slot *s)
     uint32_t ref = u8() % GRANT_REFS, how = u8();
 
     if (is_in_use(t, ref)) {
-        if (u8() >= 32) {
+        if (s->honest || u8() >= 32) {
             return;
         }
         s->lies = true;
@@ -69,6 +70,9 @@ static void write_entry(struct slot *s)
     uint64_t flags = type | (how & 0x40 ? GTF_readonly : 0) | (how & 0x80 ? u8() << 2 : 0);
     uint64_t head = flags | (uint64_t)any_domid(d) << 16;
 
+    if (s->honest) {
+        head &= ~(uint64_t)(GTF_reading | GTF_writing);
+    }
     if (t->version == 1) {
         *guest_shared_word(&t->entries.page[0].shared, ref * 8) = head | any_gfn() << 32;
         return;
@@ -113,7 +117,7 @@ static void action_grant(struct slot *s)
         struct slot *by = any_slot();
 
         if (by->d != NULL && !by->dying) {
-            s->lies = true; /* now its entries are written by anybody */
+            s->lies |= FRAMES_ARE_WRITTEN;
             map_frame(s->d, by->d);
         }
     } else if (s->d->gnttab->entries.nr == 0) {

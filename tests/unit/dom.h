@@ -40,15 +40,17 @@
 #define DOM_RAM_ORDER 4
 #define DOM_SPIS 16
 
-static inline struct world *dom_world(uint32_t nr_cpus)
+static inline struct world *dom_world_of(uint32_t nr_cpus, uint32_t ram_mib)
 {
-    struct world *w = world_create(nr_cpus, 64);
+    struct world *w = world_create(nr_cpus, ram_mib);
 
     world_inject(w, false);
     CHECK_EQ(irq_table_init(w->hv, arch_irq_count(w->hv)), 0);
     world_add_pool(w);
     return w;
 }
+
+static inline struct world *dom_world(uint32_t nr_cpus) { return dom_world_of(nr_cpus, 64); }
 
 /* p makes up to `exits` exits; the scripts of what runs there may end earlier. */
 static inline enum fake_stop dom_run(struct world *w, uint32_t cpu, uint32_t exits)

@@ -44,8 +44,8 @@ static inline void g_fill(struct grants *g, uint32_t i)
     }
 }
 
-/* Makes domain i as c says, whose name does not count. False: an allocation was made to fail. */
-static inline bool g_create(struct grants *g, uint32_t i, struct domain_config c)
+/* g_create(), with or without bytes of its own in the domain's pages. */
+static inline bool g_create_with(struct grants *g, uint32_t i, struct domain_config c, bool fill)
 {
     struct cpumask own = { { 0 } };
 
@@ -60,10 +60,18 @@ static inline bool g_create(struct grants *g, uint32_t i, struct domain_config c
     }
     cpumask_set(&own, i);
     CHECK_EQ(sched_set_affinity(g->d[i]->vcpus[0], &own), 0);
-    g_fill(g, i);
+    if (fill) {
+        g_fill(g, i);
+    }
     domain_start(g->d[i]);
     dom_run(g->w, i, 0);
     return true;
+}
+
+/* Makes domain i as c says, whose name does not count. False: an allocation was made to fail. */
+static inline bool g_create(struct grants *g, uint32_t i, struct domain_config c)
+{
+    return g_create_with(g, i, c, true);
 }
 
 static inline struct grants g_begin_with(struct domain_config c)

@@ -7,84 +7,11 @@
 #ifndef MEMORY_INVARIANTS_H
 #define MEMORY_INVARIANTS_H
 
-#include <stdlib.h>
-
-#include <loam/domain.h>
-#include <loam/frame.h>
 #include <loam/hv.h>
-#include <loam/p2m.h>
 
-/* Frames that are RAM of d. */
-static inline uint64_t memory_owned(struct hv *hv, const struct domain *d)
-{
-    struct frames *f = &hv->frames;
-    uint64_t pages = 0;
-
-    for (mfn_t m = f->base; m.n < f->base.n + f->pages;) {
-        const struct frame *r = frame_lookup(hv, m);
-
-        if (r == NULL) {
-            m = mfn_add(m, 1);
-            continue;
-        }
-        m = mfn_add(frame_mfn(hv, r), UINT64_C(1) << r->order);
-        pages += r->state == FRAME_GUEST && r->owner == d ? UINT64_C(1) << r->order : 0;
-    }
-    return pages;
-}
-
-/* Adds d's mappings that need a reference to `uses`, by frame. */
-static inline void memory_count_uses(struct domain *d, uint32_t *uses)
-{
-    enum p2m_type type;
-    gfn_t g = gfn(0);
-    uint64_t pages;
-    mfn_t m;
-
-    for (; p2m_next(d, &g, &m, &type, &pages); g = gfn_add(g, pages)) {
-        if (p2m_type_has_ref(type)) {
-            uses[m.n - d->hv->frames.base.n]++;
-        }
-    }
-}
-
-/* NULL, or what is wrong. */
-static inline const char *memory_check(struct hv *hv)
-{
-    uint32_t *uses = calloc(hv->frames.pages, sizeof(*uses));
-    const char *wrong = NULL;
-    uint64_t claimed = 0;
-
-    for (struct list_node *n = hv->domain_list.head.next; n != &hv->domain_list.head; n = n->next) {
-        struct domain *d = list_entry(n, struct domain, link);
-
-        claimed += d->claim;
-        if (d->state == DOMAIN_DYING) {
-            continue; /* parts of it are gone */
-        }
-        memory_count_uses(d, uses);
-        if (memory_owned(hv, d) != d->pages) {
-            wrong = "a domain owns more or fewer frames than are counted";
-        }
-        if (d->p2m.table_pages > d->p2m.tables_max) {
-            wrong = "a domain has more page tables than it may";
-        }
-    }
-    if (claimed != hv->frames.promised || claimed > hv->frames.avail) {
-        wrong = "claims do not add up, or are not free";
-    }
-    for (uint64_t i = 0; i < hv->frames.pages && wrong == NULL; i++) {
-        mfn_t m = mfn_add(hv->frames.base, i);
-        const struct frame *r = uses[i] != 0 ? frame_lookup(hv, m) : NULL;
-
-        if (uses[i] != 0 && (r == NULL || r->state == FRAME_FREE)) {
-            wrong = "a free frame is mapped";
-        } else if (uses[i] != 0 && hv->frames.table[i].refs < uses[i]) {
-            wrong = "a frame has fewer references than mappings";
-        }
-    }
-    free(uses);
-    return wrong;
-}
+/* All of it; NULL or what is wrong. */
+const char *memory_check(struct hv *hv);
+/* No frame that is free is mapped, none has fewer references than mappings that need one. */
+const char *memory_check_references(struct hv *hv);
 
 #endif
