@@ -121,7 +121,15 @@ static void operation(uint32_t i)
     v->arch.reg[1] = G_ARG;
     v->arch.reg[2] = how;
     fill_grant_op(v);
-    g_hypercall(&st.g, i, v->arch.reg[0], v->arch.reg[1], v->arch.reg[2]);
+    uint64_t op = v->arch.reg[0], count = v->arch.reg[2];
+    uint32_t live = st.g.d[i]->gnttab->maps.live;
+    int64_t rc = g_hypercall(&st.g, i, op, v->arch.reg[1], count);
+
+    v->arch.va_ro = 0;
+    if (op == GNTTABOP_map_grant_ref && count == 1 && rc == -XEN_EFAULT &&
+        st.g.d[i]->gnttab->maps.live != live) {
+        finding("a handle that the guest does not know");
+    }
 }
 
 /* A domain maps a frame of its table by add_to_physmap, or removes one. */
@@ -155,7 +163,9 @@ static void meddle(struct vcpu *v, uint64_t addr, bool write)
     struct slot *s = any_slot();
 
     world_cpu(st.g.w, (p->id + 1) % G_DOMAINS);
-    if ((how & 1) != 0 || s->d->gnttab->entries.nr == 0) {
+    if ((how & 0xe0) == 0) {
+        v->arch.va_ro = UINT64_MAX; /* results cannot be written any more */
+    } else if ((how & 1) != 0 || s->d->gnttab->entries.nr == 0) {
         (void)!gnttab_set_version(s->d, 1 + (how >> 1 & 1));
     } else {
         write_entry(s);
