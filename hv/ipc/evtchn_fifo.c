@@ -214,6 +214,7 @@ static int fifo_begin(struct domain *d)
         }
         c->priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
         c->waiting = channel_is_pending(e, c, port);
+        channel_clear(e, c, port); /* a mark there would be taken for an event after a reset */
     }
     e->fifo = f;
     return 0;
