@@ -269,12 +269,26 @@ static void again(uint32_t i)
 
 /* --- Honest guests ------------------------------------------------------------------- */
 
-static evtchn_port_t port_of(void) { return u8() % (PORTS + 2); }
+/* A port that is open, as a rule. */
+static evtchn_port_t port_of(const struct domain *d)
+{
+    uint32_t how = u8();
+
+    for (uint32_t i = 0; i < PORTS && how >= 32; i++) {
+        evtchn_port_t port = 1 + (how + i) % PORTS;
+        const struct channel *c = channel_find(d->evtchn, port);
+
+        if (c != NULL && peer_status(c->peer) != EVTCHNSTAT_closed) {
+            return port;
+        }
+    }
+    return how % (PORTS + 2);
+}
 
 static void bind(struct vcpu *v)
 {
     struct domain *remote = st.slot[u8() % SLOTS].d;
-    evtchn_port_t there = port_of();
+    evtchn_port_t there = port_of(remote);
     const struct channel *far = channel_find(remote->evtchn, there);
     bool may = far != NULL && far->peer == peer_make(EVTCHNSTAT_unbound, v->domain->id, 0);
     int64_t rc = bind_interdomain(v, remote->id, there);
@@ -287,7 +301,7 @@ static void begin_fifo(struct slot *s)
     struct vcpu *v = s->d->vcpus[0];
 
     if (s->d->evtchn->fifo != NULL) {
-        (void)set_priority(v, port_of(), u8() % 16);
+        (void)set_priority(v, port_of(s->d), u8() % 16);
         return;
     }
     memset(s->fifo, 0, sizeof(s->fifo));
@@ -300,7 +314,7 @@ static void begin_fifo(struct slot *s)
 
 static void mask(struct slot *s)
 {
-    evtchn_port_t port = 1 + u8() % PORTS;
+    evtchn_port_t port = port_of(s->d);
 
     if (s->d->evtchn->fifo != NULL) {
         *event_word_at(s->d, port) |= WORD_MASKED;
@@ -328,7 +342,7 @@ static void take_events(struct slot *s, uint32_t id)
 static void poll(struct slot *s)
 {
     struct vcpu *v = s->d->vcpus[1];
-    evtchn_port_t ports[2] = { port_of(), port_of() };
+    evtchn_port_t ports[2] = { port_of(s->d), port_of(s->d) };
     struct sched_poll a = { .ports = POLL_ARGS, .nr_ports = 1 + u8() % 2 };
 
     if (!is_ready(v)) {
@@ -383,14 +397,14 @@ static void honest(struct slot *s, uint32_t what)
     case 4: bind(v); break;
     case 5: bind_virq(v, u8() % NR_VIRQS, u8() % VCPUS); break;
     case 6: bind_ipi(v, u8() % 3); break;
-    case 7: close_port(v, port_of()); break;
+    case 7: close_port(v, port_of(s->d)); break;
     case 8:
     case 9:
-    case 10: send(v, port_of()); break;
+    case 10: send(v, port_of(s->d)); break;
     case 11: virq_comes(s); break;
-    case 12: bind_vcpu(v, port_of(), u8() % 3); break;
+    case 12: bind_vcpu(v, port_of(s->d), u8() % 3); break;
     case 13: mask(s); break;
-    case 14: unmask(v, port_of()); break;
+    case 14: unmask(v, port_of(s->d)); break;
     case 15: begin_fifo(s); break;
     case 16: register_place(s); break;
     case 17: poll(s); break;
@@ -399,7 +413,7 @@ static void honest(struct slot *s, uint32_t what)
         if (u8() < 64) {
             reset_all(s);
         } else {
-            status(v, any_domid(s->d), port_of());
+            status(v, any_domid(s->d), port_of(s->d));
         }
         break;
     }
