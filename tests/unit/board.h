@@ -114,7 +114,7 @@ static inline void board_tree(struct board *b)
     const uint64_t intc[] = { FAKE_INTC_BASE, FAKE_INTC_SIZE };
     fdt_write_prop_u64s(w, "reg", intc, 2);
     fdt_write_end_node(w);
-    board_device(b, "uart", BOARD_UART, 0x1000, 33, false);
+    board_device(b, "uart", BOARD_UART, 0x800, 33, false); /* half of its page */
     board_device(b, "rtc", BOARD_RTC, 0x1000, 34, false);
     board_device(b, "timer", BOARD_TIMER, 0x1000, 5, false);
     board_device(b, "disk", BOARD_DISK, 0x200, 48, true);
