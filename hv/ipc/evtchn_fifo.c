@@ -213,7 +213,8 @@ static int fifo_begin(struct domain *d)
             continue;
         }
         c->priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
-        c->waiting = channel_is_pending(e, c, port);
+        /* The guest may have marked what is closed: that is nobody's event. */
+        c->waiting = peer_status(c->peer) != EVTCHNSTAT_closed && channel_is_pending(e, c, port);
         channel_clear(e, c, port); /* a mark there would be taken for an event after a reset */
     }
     e->fifo = f;

@@ -295,6 +295,20 @@ TEST(events_move_to_the_fifo_abi_as_a_whole)
     events_end(&f);
 }
 
+TEST(marks_of_closed_ports_are_nobodys_events)
+{
+    struct events f = events_begin(1, 0);
+    struct vcpu *v = f.a->vcpus[0];
+    evtchn_port_t port = (evtchn_port_t)bind_ipi(v, 0);
+
+    CHECK_EQ(close_port(v, port), 0);
+    shared_info(f.a)->evtchn_pending[0] |= BIT(port);
+    CHECK_EQ(init_control(v, 0), 0);
+    CHECK_EQ(expand_array(v, 0), 0);
+    CHECK(!(*event_word_at(f.a, port) & WORD_PENDING));
+    events_end(&f);
+}
+
 TEST(masked_words_end_a_poll_too)
 {
     struct fifo t = fifo_begin();
