@@ -14,6 +14,7 @@
  */
 #include "../../hv/arch/fake/fake.h"
 #include "events.h"
+#include "input.h"
 
 #include <xen/grant_table.h>
 
@@ -37,8 +38,6 @@ struct slot {
 static struct {
     struct world *w;
     struct hv *hv;
-    const uint8_t *in;
-    size_t left;
     struct slot slot[SLOTS];
 } st;
 
@@ -69,15 +68,6 @@ static void expect(bool is, const char *otherwise)
 }
 
 /* --- Input ------------------------------------------------------------------- */
-
-static uint32_t u8(void)
-{
-    if (st.left == 0) {
-        return 0;
-    }
-    st.left--;
-    return *st.in++;
-}
 
 static uint64_t u32(void) { return (uint64_t)u8() << 24 | u8() << 16 | u8() << 8 | u8(); }
 
@@ -443,14 +433,13 @@ static void liar(struct slot *s, uint32_t what)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     memset(&st, 0, sizeof(st));
-    st.in = data;
-    st.left = size;
+    input_begin(data, size);
     st.w = dom_world_of(SLOTS * VCPUS, RAM_MIB);
     st.hv = st.w->hv;
     for (uint32_t i = 0; i < SLOTS; i++) {
         create(i);
     }
-    for (uint32_t n = 0; n < ACTIONS_MAX && st.left != 0; n++) {
+    for (uint32_t n = 0; n < ACTIONS_MAX && input_goes_on(); n++) {
         uint32_t what = u8();
         struct slot *s = &st.slot[what % SLOTS];
 

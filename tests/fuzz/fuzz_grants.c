@@ -16,6 +16,7 @@
 
 #include "grants.h"
 #include "grant_invariants.h"
+#include "input.h"
 #include "memory_invariants.h"
 
 #define SLOTS G_DOMAINS
@@ -37,8 +38,6 @@ struct slot {
 static struct {
     struct grants g;
     struct hv *hv;
-    const uint8_t *in;
-    size_t left;
     struct slot slot[SLOTS];
     uint32_t meddle_in; /* addresses that are translated before another CPU acts, 0: it does not */
     uint64_t sets; /* changes of page tables when the mappings were checked last */
@@ -58,15 +57,6 @@ void unit_fail_eq(const char *file, int line, const char *text, long long a, lon
 }
 bool unit_injected(void) { return false; }
 bool unit_alloc_should_fail(void) { return false; }
-
-static uint32_t u8(void)
-{
-    if (st.left == 0) {
-        return 0;
-    }
-    st.left--;
-    return *st.in++;
-}
 
 static uint64_t odd_number(void)
 {
@@ -235,15 +225,14 @@ static void action(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     memset(&st, 0, sizeof(st));
-    st.in = data;
-    st.left = size;
+    input_begin(data, size);
     st.g.w = dom_world_of(G_DOMAINS, RAM_MIB);
     st.g.w->machine.on_translate = meddle;
     st.hv = st.g.w->hv;
     for (uint32_t i = 0; i < G_DOMAINS; i++) {
         create(i);
     }
-    for (uint32_t n = 0; n < ACTIONS_MAX && st.left != 0; n++) {
+    for (uint32_t n = 0; n < ACTIONS_MAX && input_goes_on(); n++) {
         action();
         check();
     }
