@@ -101,6 +101,21 @@ static void create(uint32_t i)
     st.slot[i] = (struct slot){ .d = st.g.d[i], .honest = i == 0 };
 }
 
+/* After one element of a map operation: a new handle is there if the guest was told so. */
+static void check_result(struct domain *d, int64_t rc, uint64_t at, uint32_t live)
+{
+    struct gnttab_map_grant_ref e;
+    bool is_new = d->gnttab->maps.live != live;
+
+    if (rc == -XEN_EFAULT && is_new) {
+        finding("a handle that the guest does not know");
+    }
+    if (rc == 0 && guest_phys_read(d, &e, gpa(at), sizeof(e)) == 0 &&
+        is_new != (e.status == GNTST_okay)) {
+        finding("a guest is told something else than how its operation went");
+    }
+}
+
 static void operation(uint32_t i)
 {
     static const uint8_t ops[] = { 0, 0, 0, 0, 0, 1, 1, 1, 5, 5, 5, 5, 8, 11, 12, 2 };
@@ -111,14 +126,13 @@ static void operation(uint32_t i)
     v->arch.reg[1] = G_ARG;
     v->arch.reg[2] = how;
     fill_grant_op(v);
-    uint64_t op = v->arch.reg[0], count = v->arch.reg[2];
+    uint64_t op = v->arch.reg[0], at = v->arch.reg[1], count = v->arch.reg[2];
     uint32_t live = st.g.d[i]->gnttab->maps.live;
-    int64_t rc = g_hypercall(&st.g, i, op, v->arch.reg[1], count);
+    int64_t rc = g_hypercall(&st.g, i, op, at, count);
 
     v->arch.va_ro = 0;
-    if (op == GNTTABOP_map_grant_ref && count == 1 && rc == -XEN_EFAULT &&
-        st.g.d[i]->gnttab->maps.live != live) {
-        finding("a handle that the guest does not know");
+    if (op == GNTTABOP_map_grant_ref && count == 1) {
+        check_result(st.g.d[i], rc, at, live);
     }
 }
 
@@ -193,6 +207,7 @@ static void check(void)
 
         if (!st.slot[i].lies) {
             expect(grant_check_marks(d, st.slot[i].honest));
+            expect(grant_check_granted(d));
         }
         if (d->refs != 1 + grant_references(st.hv, d)) {
             finding("references to a domain are lost or left");

@@ -166,7 +166,7 @@ static size_t any_element(const struct domain *d, uint32_t op, uint64_t *out)
     switch (op) {
     case GNTTABOP_map_grant_ref: {
         struct gnttab_map_grant_ref e = {
-            .host_addr = any_place(), .ref = any_ref(), .dom = any_domid(d),
+            .host_addr = any_place(), .ref = any_ref(), .dom = any_domid(d), .status = 1,
             .flags = how < 8 ? (uint32_t)odd_number()
                              : GNTMAP_host_map | (how & 1 ? GNTMAP_readonly : 0),
         };

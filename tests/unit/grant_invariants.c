@@ -194,6 +194,35 @@ const char *grant_check_marks(const struct domain *d, bool exact)
     return NULL;
 }
 
+/* The entry of d that the handle of `by` is for grants that. */
+static bool is_granted(const struct domain *d, const struct domain *by,
+                       const struct grant_mapping *a)
+{
+    const struct gnttab *t = d->gnttab;
+    uint32_t per = grants_per_frame(t);
+    uint64_t entry = *guest_shared_word(&t->entries.page[a->ref / per].shared,
+                                        a->ref % per * (PAGE_SIZE / per));
+
+    return (entry & GTF_type_mask) == GTF_permit_access && (domid_t)(entry >> 16) == by->id &&
+           (a->readonly || (entry & GTF_readonly) == 0);
+}
+
+const char *grant_check_granted(const struct domain *d)
+{
+    struct domain *by;
+
+    list_for_each_entry(&d->hv->domain_list, by, link) {
+        for (uint32_t h = 0; by->gnttab != NULL && h < by->gnttab->maps.fresh; h++) {
+            const struct grant_mapping *a = grant_mapping(by, h);
+
+            if (a->state == MAPPING_LIVE && a->granter == d && !is_granted(d, by, a)) {
+                return "something is mapped that was not granted so";
+            }
+        }
+    }
+    return NULL;
+}
+
 /* d has a handle for what it has mapped at g, and it allows that. */
 static bool has_handle(const struct domain *d, gfn_t g, mfn_t m, bool readonly)
 {

@@ -30,6 +30,9 @@ const char *grant_check_step(struct hv *hv);
 /* No page of others is mapped without a handle, or to nobody's frame. */
 const char *grant_check_maps(struct hv *hv);
 
+/* What others have mapped of d is what its entries say, none of which it changed in use. */
+const char *grant_check_granted(const struct domain *d);
+
 /*
  * d's guest is told which entries are in use. It wrote into none that was; exact: and never
  * marked one as in use by itself.
