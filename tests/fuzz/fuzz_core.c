@@ -42,6 +42,7 @@
 
 #include "../../hv/arch/fake/fake.h"
 #include "grant_invariants.h"
+#include "input.h"
 #include "memory_invariants.h"
 #include "world.h"
 
@@ -100,8 +101,6 @@ struct work {
 static struct state {
     struct world *w;
     struct hv *hv;
-    const uint8_t *in;
-    size_t left;
     struct slot slot[SLOTS];
     struct domain *refs[REFS];
     struct work work;
@@ -125,15 +124,6 @@ static struct state {
     } while (0)
 
 /* --- Input ------------------------------------------------------------------- */
-
-static uint32_t u8(void)
-{
-    if (st.left == 0) {
-        return 0;
-    }
-    st.left--;
-    return *st.in++;
-}
 
 static uint64_t u64(void)
 {
@@ -994,10 +984,9 @@ static void end(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     memset(&st, 0, sizeof(st));
-    st.in = data;
-    st.left = size;
+    input_begin(data, size);
     begin();
-    for (uint32_t i = 0; st.left != 0 && i < ACTIONS_MAX; i++) {
+    for (uint32_t i = 0; i < ACTIONS_MAX && input_goes_on(); i++) {
         action();
         check_quick();
     }
