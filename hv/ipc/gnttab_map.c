@@ -420,6 +420,7 @@ int maptrack_close(struct domain *d)
         if (a->state == MAPPING_LIVE) {
             grant_end(a->granter, a->ref, a->readonly);
             domain_put(a->granter);
+            a->granter = NULL;
             a->state = MAPPING_FREE;
         }
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ipc/gnttab_map.c: map and unmap by hypercalls of three domains, arrays, the end of domains. */
+#include "grant_invariants.h"
 #include "grants.h"
 
 /* --- Map and unmap --------------------------------------------------------------- */
@@ -490,6 +491,23 @@ TEST(a_mapper_ends_with_its_mappings)
 }
 
 /* At each step of the granter's end another one tries, and unmaps what it had. */
+/* Step by step: what has ended names nobody, who may be gone when somebody looks. */
+TEST(a_mapper_that_ends_forgets_its_granters)
+{
+    struct grants g = g_begin();
+
+    for (uint32_t i = 0; i < MANY; i++) {
+        g_grant(&g, 0, 20 + i, 1, i % 15, 0);
+        CHECK_EQ(g_map(&g, 1, 0, 20 + i, 0, G_WINDOW + i * PAGE_SIZE).status, GNTST_okay);
+    }
+    while (domain_destroy(g.d[1]) != 0) {
+        CHECK(grant_check_step(g.w->hv) == NULL);
+        dom_settle(g.w);
+    }
+    g.d[1] = NULL;
+    g_end(&g);
+}
+
 TEST(a_dying_granter_grants_nothing)
 {
     struct grants g = g_begin();
