@@ -21,6 +21,7 @@
 #include <loam/sched.h>
 #include <loam/trace.h>
 #include <loam/vcpu.h>
+#include <loam/vmid.h>
 #include <xen/errno.h>
 #include <xen/sysctl.h>
 
@@ -102,6 +103,31 @@ static void key_memory(struct hv *hv)
     log_info(hv, "objects: %llu bytes", (unsigned long long)mem_used(hv));
 }
 
+static void vmid_line(struct domain *d)
+{
+    const struct vmid *vmid = &d->p2m.vmid;
+
+    if (vmid_is_used(vmid)) {
+        log_info(d->hv, "d%u: VMID %u, last of generation %llu", d->id, vmid_of(vmid),
+                 (unsigned long long)atomic_load_relaxed(&vmid->generation));
+    } else {
+        log_info(d->hv, "d%u: no VMID yet", d->id);
+    }
+}
+
+/* A VMID is used again in the next generation, which begins when all of one are given out. */
+static void key_vmids(struct hv *hv)
+{
+    struct vmid_pool *pool = &hv->vmids;
+
+    spin_lock(&pool->lock);
+    uint64_t generation = pool->generation, given = pool->next - 1;
+    spin_unlock(&pool->lock);
+    log_info(hv, "VMIDs: of %u bits, generation %llu, %llu given out in it", pool->bits,
+             (unsigned long long)generation, (unsigned long long)given);
+    each_domain(hv, LINES_MAX, vmid_line);
+}
+
 /* v is not freed before this CPU passes a quiescent point, even if p gives it up now. */
 static void cpu_line(struct hv *hv, const struct pcpu *p)
 {
@@ -174,6 +200,7 @@ static const struct {
     { 'r', "pools and CPUs: who runs where", key_pools },
     { 'R', "the last refused hypercalls", key_refusals },
     { 'T', "the newest trace records of this CPU", key_trace },
+    { 'v', "VMIDs: whose entries a TLB holds", key_vmids },
 };
 
 static void key_help(struct hv *hv)
