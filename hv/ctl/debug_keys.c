@@ -75,10 +75,12 @@ static void domain_line(struct domain *d)
         running += atomic_load_relaxed(&v->running);
     }
     log_info(d->hv,
-             "d%u %s: %s, paused %u, vcpus %u of %u on, %u running, %llu pages, pool %u, refs %u",
+             "d%u %s: %s, paused %u, vcpus %u of %u on, %u running, %llu pages and %llu of tables, "
+             "pool %u, refs %u",
              d->id, d->config.name, state_name(d), atomic_load_relaxed(&d->pause_count), on,
              d->config.vcpus_max, running, (unsigned long long)atomic_load_relaxed(&d->pages),
-             cpupool_id(d->pool), atomic_load_relaxed(&d->refs));
+             (unsigned long long)atomic_load_relaxed(&d->p2m.table_pages), cpupool_id(d->pool),
+             atomic_load_relaxed(&d->refs));
 }
 
 static void key_domains(struct hv *hv) { each_domain(hv, LINES_MAX, domain_line); }
@@ -100,7 +102,8 @@ static void key_memory(struct hv *hv)
     spin_unlock(&fr->lock);
     log_info(hv, "frames: %llu of %llu free, the largest block has %llu KiB",
              (unsigned long long)avail, (unsigned long long)total, (unsigned long long)largest);
-    log_info(hv, "objects: %llu bytes", (unsigned long long)mem_used(hv));
+    log_info(hv, "objects: %llu bytes in %llu frames", (unsigned long long)mem_used(hv),
+             (unsigned long long)mem_frames(hv));
 }
 
 static void vmid_line(struct domain *d)

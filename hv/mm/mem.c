@@ -97,6 +97,7 @@ static struct frame *find_slab(struct hv *hv, uint32_t class)
     /* The mapping stays as long as the slab. */
     mem_poison(frame_map_local(hv, m), PAGE_SIZE);
     slab->slab.size_class = class & 15;
+    hv->mem->frames++;
     list_push_front(partial, &slab->link);
     return slab;
 }
@@ -144,6 +145,7 @@ static void put_object(struct hv *hv, struct frame *slab, char *p)
     mem_poison(p, class_size[class]);
     if (slab->slab.used == 0) {
         list_remove(&slab->link);
+        hv->mem->frames--;
         frame_free(hv, frame_of(hv, base), 0);
     }
 }
@@ -187,6 +189,7 @@ static void *alloc_pages(struct hv *hv, uint64_t pages)
     }
     spin_lock(&hv->mem->lock);
     hv->mem->used += pages << PAGE_SHIFT;
+    hv->mem->frames += pages;
     charge(pages << PAGE_SHIFT);
     spin_unlock(&hv->mem->lock);
     return frame_map_local(hv, m);
@@ -215,6 +218,7 @@ void mem_free(struct hv *hv, void *p, size_t size)
         frame_free_pages(hv, m, pages_of(size));
         spin_lock(&h->lock);
         h->used -= pages_of(size) << PAGE_SHIFT;
+        h->frames -= pages_of(size);
         charge(-(pages_of(size) << PAGE_SHIFT));
         spin_unlock(&h->lock);
         return;
@@ -232,3 +236,4 @@ void mem_free(struct hv *hv, void *p, size_t size)
 }
 
 uint64_t mem_used(const struct hv *hv) { return atomic_load_relaxed(&hv->mem->used); }
+uint64_t mem_frames(const struct hv *hv) { return atomic_load_relaxed(&hv->mem->frames); }

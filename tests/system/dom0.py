@@ -193,7 +193,7 @@ class Dom0Machine(Machine):
 
     def holdings(self) -> Dict[str, int]:
         """What domains hold of the hypervisor's, by its debug keys: see holdings_of()."""
-        self.run("xl dmesg -c >/dev/null; xl debug-keys eghmv")
+        self.run("xl dmesg -c >/dev/null; xl debug-keys egmqv")
         # Without what makes them the hypervisor's lines: see NOISE.
         return holdings_of(self.run("xl dmesg | sed 's/^loam: //'"))
 
@@ -279,11 +279,28 @@ def vcpu_rows(lines: List[str]) -> List[VcpuRow]:
     ]
 
 
-# What the hypervisor's debug keys e, g, m and v print.
-HELD = (
-    r"(d\d+): \d+ (event channels)",
-    r"dom (\S+): grants version .* (\d+) (in use), maps (\d+) of others",
-)
+# What the hypervisor's debug keys e, g, m, q and v print, and what each number in a line is.
+HELD = {
+    r"(d\d+): (\d+) event channels": ("event channels",),
+    r"dom (\S+): grants version .* (\d+) in use, maps (\d+) of others": ("grants", "maps"),
+    r"(frames): (\d+) of \d+ free": ("free",),
+    r"(objects): (\d+) bytes in (\d+) frames": ("bytes", "frames"),
+    r"d\d+ (\S+): .* (\d+) pages and (\d+) of tables,": ("pages", "tables"),
+    r"(d\d+): VMID (\d+)": ("VMID",),
+}
+
+
+def holdings_of(lines: List[str]) -> Dict[str, int]:
+    """By what it is: "d0 event channels", "dom0 maps", "objects bytes", "d0 VMID" ..."""
+    held = {}
+    for line in lines:
+        for pattern, names in HELD.items():
+            match = re.match(pattern, line)
+            for number, name in enumerate(names if match else ()):
+                value = match.group(2 + number)
+                # Which VMID one has changes with time, that it has one does not.
+                held[f"{match.group(1)} {name}"] = 1 if name == "VMID" else int(value)
+    return held
 
 
 def xl_info(lines: List[str]) -> Dict[str, str]:

@@ -60,6 +60,8 @@ TEST(domains_memory_and_cpus)
     CHECK(strstr(text, "d1 guest: running, ") != NULL);
     CHECK(strstr(text, "cpu 0: runs d0v0; ") != NULL);
     CHECK(strstr(text, "pool 0: ") != NULL);
+    CHECK(strstr(text, " of tables, pool 0, refs ") != NULL);
+    CHECK(strstr(text, " bytes in ") != NULL && strstr(text, " frames\n") != NULL);
     CHECK(strstr(text, " free, the largest block has ") != NULL);
     CHECK_EQ(press(&c, "eg", 2, &lines), 0);
     CHECK(strstr(text, "d1: 0 event channels, 2-level") != NULL);

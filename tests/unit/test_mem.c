@@ -26,6 +26,8 @@ TEST(every_size_is_zeroed_aligned_and_counted)
     struct world w;
 
     world_init(&w, 1, 16);
+    uint64_t frames = mem_frames(w.hv);
+
     for (size_t size = 1; size < 9000; size += size < 300 ? 1 : 37) {
         uint64_t used = mem_used(w.hv);
         uint8_t *p = mem_alloc(w.hv, size);
@@ -36,9 +38,11 @@ TEST(every_size_is_zeroed_aligned_and_counted)
         CHECK(mem_used(w.hv) - used >= size);
         CHECK(mem_used(w.hv) - used <= MAX(size * 2, (size_t)16) || size > 2048);
         CHECK(size <= 2048 || mem_used(w.hv) - used == ALIGN_UP(size, PAGE_SIZE));
+        CHECK_EQ(mem_frames(w.hv), frames + (w.avail_base - w.hv->frames.avail));
         memset(p, 0xee, size);
         mem_free(w.hv, p, size);
         CHECK_EQ(mem_used(w.hv), used);
+        CHECK_EQ(mem_frames(w.hv), frames);
     }
     CHECK_EQ(w.hv->frames.avail, w.avail_base);
     world_fini(&w);

@@ -19,6 +19,7 @@ struct hv;
 struct mem_heap {
     struct spinlock lock; /* LOCK_RANK_MEM */
     uint64_t used; /* [lock] bytes handed out */
+    uint64_t frames; /* [lock] in which they are */
     struct list partial[MEM_CLASSES]; /* [lock] slabs (struct frame) with a free object, by class */
 #if CONFIG_DEBUG
     bool (*alloc_fails)(void); /* tests: true makes this mem_alloc() fail; may be NULL */
@@ -41,5 +42,8 @@ void mem_free(struct hv *hv, void *p, size_t size);
 
 /* Bytes handed out now, in whole size classes or frames: what tests and the memory report read. */
 uint64_t mem_used(const struct hv *hv);
+
+/* The frames that these take: more when slabs are partly empty. */
+uint64_t mem_frames(const struct hv *hv);
 
 #endif
