@@ -21,6 +21,7 @@ import linux
 import machine
 import peer
 import report
+import toolstack
 from machine import Domain, Run
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -74,6 +75,7 @@ def runs_arm64(hypervisor, n):
                                     Domain(f"run=echo n={n}")], command_line="dom0_mem=64M")
     runs["domains"] = Run("domains", [Domain(f"run=domains n={n}", is_dom0=True)],
                           command_line="dom0_mem=64M")
+    runs[toolstack.RUN] = Run(toolstack.RUN, [])
     if not is_loam:
         runs["objects"] = Run("objects", [Domain("run=objects", is_dom0=True)],
                               command_line="dom0_mem=64M")
@@ -160,15 +162,19 @@ class Bench:
     def execute(self, hypervisor, run):
         work = self.out / "runs" / f"{hypervisor}-{run.name}"
         self.note(f"{hypervisor}: {run.name}")
+        image, profile = self.images[hypervisor], self.profile_arguments(run)
         try:
-            result = machine.execute(self.machine, run, self.images[hypervisor], work,
-                                     self.profile_arguments(run))
+            if run.name == toolstack.RUN:
+                result = toolstack.execute(self.machine, image, work, profile, ROOT / "out",
+                                           self.out)
+            else:
+                result = machine.execute(self.machine, run, image, work, profile)
         except (machine.RunError, build.BuildError) as error:
             self.problem(f"{hypervisor}, run {run.name}: {error}")
             return
         for failure in dict.fromkeys(result.failures):
             self.problem(f"{hypervisor}, run {run.name}: {failure}")
-        parsed = report.read_report(result.report, self.arch)
+        parsed = toolstack.less_idle(report.read_report(result.report, self.arch), self.rows)
         self.collect(hypervisor, run, result, parsed)
         if self.options.profile:
             self.print_profile(hypervisor, parsed)
@@ -202,7 +208,7 @@ class Bench:
         samples = len(parsed.samples.get(row.id, [])) if row else 0
         print(f"\nprofile of {hypervisor}, {row.title if row else 'the whole run'}")
         print(report.profile_text(parsed, symbols, samples))
-        if parsed.path:
+        if parsed.path and (row is None or row.run != toolstack.RUN):
             print()
             print(report.path_text(parsed, symbols))
 
