@@ -13,6 +13,7 @@
 #include <loam/bits.h>
 #include <loam/frame.h>
 #include <loam/hv.h>
+#include <loam/pcpu.h>
 #include <loam/string.h>
 #include <xen/errno.h>
 
@@ -215,41 +216,51 @@ void arch_cache_clean_code(const void *va, size_t size)
     isb();
 }
 
+/* An instruction for eight lines or blocks from a on. */
+#define FOR_EIGHT(op, a, step) \
+    __asm__ volatile(op ", %0\n\t" op ", %1\n\t" op ", %2\n\t" op ", %3\n\t" op ", %4\n\t" op \
+                        ", %5\n\t" op ", %6\n\t" op ", %7" ::"r"(a), \
+                     "r"((a) + (step)), "r"((a) + 2 * (step)), "r"((a) + 3 * (step)), \
+                     "r"((a) + 4 * (step)), "r"((a) + 5 * (step)), "r"((a) + 6 * (step)), \
+                     "r"((a) + 7 * (step)) \
+                     : "memory")
+
 static void clean_pages(uintptr_t a, uintptr_t end)
 {
     uint64_t line = line_size(16);
 
     for (; a < end; a += 8 * line) { /* a page has 8 lines at least */
-        __asm__ volatile("dc cvac, %0\n\t"
-                         "dc cvac, %1\n\t"
-                         "dc cvac, %2\n\t"
-                         "dc cvac, %3\n\t"
-                         "dc cvac, %4\n\t"
-                         "dc cvac, %5\n\t"
-                         "dc cvac, %6\n\t"
-                         "dc cvac, %7" ::"r"(a),
-                         "r"(a + line), "r"(a + 2 * line), "r"(a + 3 * line), "r"(a + 4 * line),
-                         "r"(a + 5 * line), "r"(a + 6 * line), "r"(a + 7 * line)
-                         : "memory");
+        FOR_EIGHT("dc cvac", a, line);
     }
     dsb(sy);
 }
+
+static void zero_pages(uintptr_t a, uintptr_t end, uint64_t block)
+{
+    if (8 * block > PAGE_SIZE) { /* a block has 2 KiB at most */
+        for (; a < end; a += block) {
+            __asm__ volatile("dc zva, %0" ::"r"(a) : "memory");
+        }
+    }
+    for (; a < end; a += 8 * block) {
+        FOR_EIGHT("dc zva", a, block);
+    }
+}
+
+/* With FEAT_S2FWB guests' accesses are cacheable whatever they ask for: see stage2.c. */
+static bool guests_miss_caches(void) { return !arch_host(this_pcpu()->hv)->has_fwb; }
 
 void arch_clear_pages(void *va, size_t size, bool clean)
 {
     uintptr_t start = (uintptr_t)va;
     uint64_t dczid = sysreg_read(dczid_el0);
-    uint64_t block = 4u << (dczid & 0xf);
 
     if (dczid & BIT(4)) { /* prohibited */
         memset(va, 0, size);
     } else {
-        for (uintptr_t a = start; a < start + size; a += 2 * block) { /* at most 2 KiB each */
-            __asm__ volatile("dc zva, %0\n\t"
-                             "dc zva, %1" ::"r"(a), "r"(a + block) : "memory");
-        }
+        zero_pages(start, start + size, 4u << (dczid & 0xf));
     }
-    if (clean) {
+    if (clean && guests_miss_caches()) {
         clean_pages(start, start + size);
     }
 }

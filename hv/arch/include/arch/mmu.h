@@ -44,7 +44,11 @@ void arch_cache_clean_code(const void *va, size_t size);
 /* The same, and what is read next comes from there: what a device wrote past the caches is seen. */
 void arch_cache_clean_invalidate(const void *va, size_t size);
 
-/* Clears whole pages fast; `clean` also cleans them to the point of coherency. */
+/*
+ * Clears whole pages fast. `clean`: a guest that runs with its caches off sees them so, which takes
+ * cleaning to the point of coherency where a guest's accesses can go past the caches.
+ * Context: with `clean`, a CPU that has its struct pcpu.
+ */
 void arch_clear_pages(void *va, size_t size, bool clean);
 
 #endif
