@@ -80,6 +80,29 @@ static void do_unmap(struct state *s, uint32_t i, uint32_t g, uint64_t pages)
     }
 }
 
+/* As a balloon gives memory back: run by run, what is not there is stepped over. */
+static void do_balloon(struct state *s, uint32_t i, uint32_t g, uint64_t pages)
+{
+    for (uint64_t left = pages; left != 0;) {
+        uint64_t nr = 1;
+        mfn_t m;
+
+        if (p2m_unmap_ram(s->v[i]->domain, at(g), left, &m, &nr) == 0) {
+            expect(nr != 0 && nr <= left);
+            for (uint64_t k = 0; k < nr; k++) {
+                expect(mfn_eq(s->mfn[i][g + k], mfn_add(m, k)));
+                s->mfn[i][g + k] = MFN_NONE;
+            }
+            frame_free_pages(s->w.hv, m, nr);
+        } else {
+            expect(mfn_is_none(s->mfn[i][g]) || s->w.hv->frames.avail < 8);
+            nr = 1;
+        }
+        left -= nr;
+        g += (uint32_t)nr;
+    }
+}
+
 /* On the CPU that has guest i loaded. */
 static void do_access(struct state *s, uint32_t i, uint32_t g, bool write)
 {
@@ -138,7 +161,7 @@ static void operation(struct state *s, const uint8_t *op)
         g = (uint32_t)ALIGN_DOWN(g, 512u);
     }
     pages = MIN(pages, GFNS - g);
-    switch (op[0] % 6) {
+    switch (op[0] % 7) {
     case 0:
         do_map(s, i, g, pages);
         break;
@@ -151,6 +174,9 @@ static void operation(struct state *s, const uint8_t *op)
         break;
     case 4:
         do_copy(s, i, g);
+        break;
+    case 5:
+        do_balloon(s, i, g, pages);
         break;
     default:
         do_next(s, i);
