@@ -18,6 +18,8 @@ from loam import HOST, OUT, Board, Failure, Machine
 
 PROMPT = "dom0# "
 READY = r"^dom0: ready"
+# Of a guest: busybox asks the terminal where the cursor is.
+SHELL_PROMPT = r"# (\x1b\[6n)?$"
 LEAVE_CONSOLE = "\x1d"
 # Lines that a hypervisor puts between a program's; none of them is an answer.
 NOISE = re.compile(r"^(loam: |\(XEN\) )")
@@ -110,13 +112,22 @@ class Dom0Machine(Machine):
         self.number += 1
         end = f"done-{self.number + 1000}"
         self.send(f"{command}\r")
-        self.collect(2)
+        self.wait_prompt(timeout)
         self.send(f"{typed}; echo done-$(({self.number}+1000))\r")
         self.expect(self.name, rf"{end}\b", timeout)
         self.child.send(LEAVE_CONSOLE)
         self.collect(1)
         self.run("true")
         return "".join(x.text + "\n" for x in self.lines[start:] if x.domain == self.name)
+
+    def wait_prompt(self, timeout: float) -> None:
+        """Press Enter until a guest's shell shows its prompt: what is typed too early is lost."""
+        end = time.monotonic() + timeout
+        while not re.search(SHELL_PROMPT, self.partial):
+            if self.ended or time.monotonic() > end:
+                raise Failure(f"{timeout} s without a guest's prompt\n{self.tail()}")
+            self.send("\r")
+            self.collect(1)
 
     # --- guests -----------------------------------------------------------------------
     def create(self, name: str, *words: str, xl: str = "xl", config: str = "/guests/debian.cfg"):
@@ -165,12 +176,12 @@ class Dom0Machine(Machine):
 
     def watch(self, name: str) -> None:
         """Keep what a guest prints, from now on and what xenconsoled still holds of it."""
-        self.run(f"(cat {self.console_of(name)} >/tmp/{name}.log &)")
+        self.run(f"(cat {self.console_of(name)} >/tmp/{name}.log 2>/dev/null &)")
 
     def guest_ready(self, *names: str, timeout: float = 120) -> None:
         """Wait until the Debian guests, which are watched, have reached their shell."""
         for name in names:
-            self.wait_for(f"tail -n 2 /tmp/{name}.log", r"# (\x1b\[6n)?$", timeout)
+            self.wait_for(f"tail -n 2 /tmp/{name}.log", SHELL_PROMPT, timeout)
 
     def guest(self, name: str, line: str, timeout: float = 60) -> List[str]:
         """Run a line in a watched guest's shell: what it printed."""
