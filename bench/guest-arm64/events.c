@@ -270,6 +270,7 @@ void run_events(void)
 {
     events_init();
     irq_unmask();
+    delay_us(20000); /* what the hypervisor had left to do after it started the guests */
     measure_self();
     measure_grants();
     measure_other();
