@@ -44,7 +44,6 @@ def test_disk(dom0, tmp_path):
     m.run("xl destroy one", 120)
 
 
-@pytest.mark.long
 def test_detach_under_io(dom0, tmp_path):
     """A disk that is written to goes, and so does the guest, while dom0 holds its grants."""
     m = dom0(extra=disk(str(tmp_path / "disk")))

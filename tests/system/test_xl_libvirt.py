@@ -4,8 +4,6 @@
 import os
 import re
 
-import pytest
-
 from loam import OUT, Dom0
 
 VIRSH = "virsh -q -c xen:///system"
@@ -21,7 +19,6 @@ def with_libvirt(workdir):
     return path
 
 
-@pytest.mark.long
 def test_life_of_a_guest(dom0, tmp_path):
     m = dom0(dom0=Dom0(ramdisk=with_libvirt(str(tmp_path)), memory=768), memory=1792)
     m.run("mkdir -p /var/log/libvirt/libxl /var/lib/libvirt /run/libvirt")
