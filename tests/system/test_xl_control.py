@@ -134,18 +134,22 @@ def test_memory_of_a_guest(dom0):
     m.run("xl destroy one", 120)
 
 
-@pytest.mark.long
 def test_core_of_a_guest(dom0):
-    """xl dump-core writes all its memory, and what the guest wrote is there."""
+    """
+    xl dump-core of a running guest writes as much as it has memory, and the guest goes on.
+
+    What the guest wrote is not looked for: both releases' tools write zeros for all memory of a
+    guest this small, on Xen too. Of one of 1,152 MiB they find the last 128 MiB, from 2 GiB on.
+    """
     m = dom0()
     m.create("one", "memory=128", "vcpus=1")
     m.watch("one")
     m.guest_ready("one")
-    m.guest("one", "yes this-is-in-memory | head -c 1000000 >/tmp/text")
-    m.run("xl dump-core one /tmp/core", 300)
+    m.run("xl dump-core one /tmp/core", 120)
     assert int(m.run("wc -c </tmp/core")[0]) > 128 << 20
-    text = "tr '\\0' '\\n' </tmp/core | grep -c this-is-in-memory"
-    assert int(m.run(text, 120)[0]) > 40000
+    note = m.run("head -c 4096 /tmp/core | strings")
+    assert any(line.startswith("xen-3.0-aarch64") for line in note)
+    assert m.domains()["one"].state[2] == "-"
     assert m.guest("one", "echo $((6*7))") == ["42"]
     m.run("xl destroy one", 120)
 
