@@ -44,6 +44,21 @@ def run(command, **kwargs):
     return done.stdout
 
 
+def archive(tree, names):
+    """Files below `tree` as a cpio archive that Linux unpacks, the same bytes each time: they decide
+    what a boot does when."""
+    for name in names:
+        os.utime(tree / name, (0, 0))
+    command = ["cpio", "-o", "-H", "newc", "-R", "0:0", "--reproducible", "--quiet"]
+    return subprocess.run(command, cwd=tree, input="\n".join(names).encode() + b"\n",
+                          stdout=subprocess.PIPE, check=True).stdout
+
+
+def behind(first, more):
+    """Two archives one after the other; Linux unpacks the second over the first."""
+    return first + bytes(-len(first) % 4) + more
+
+
 def build_plugin(out):
     target = out / "count.so"
     run([os.environ.get("HOSTCC", "gcc"), *PLUGIN_FLAGS, "-o", target,

@@ -14,15 +14,13 @@ A peer that runs on a host of its own marks point 3 where it begins to make the 
 
 import dataclasses
 import gzip
-import os
 import pathlib
 import shutil
-import subprocess
 import sys
 
 import machine
 import report
-from build import BuildError, run
+from build import BuildError, archive, behind, run
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -122,15 +120,9 @@ def build_ramdisk(arch, out, work):
     init.chmod(0o755)
     run([arch.tool("gcc"), "-O2", "-nostdlib", "-static", "-ffreestanding", "-s",
          "-o", tree / "bin/mark", HERE / f"guest-{arch.name}/linux/mark.c"])
-    names = ("init", "bin", "bin/mark")
-    for name in names:
-        os.utime(tree / name, (0, 0))  # in the archive, whose bytes decide what a boot does when
-    archive = subprocess.run(["cpio", "-o", "-H", "newc", "-R", "0:0", "--reproducible", "--quiet"],
-                             cwd=tree, input="\n".join(names).encode() + b"\n",
-                             stdout=subprocess.PIPE, check=True)
-    first = base.read_bytes()
+    more = gzip.compress(archive(tree, ("init", "bin", "bin/mark")), mtime=0)
     target = work / "initrd.cpio.gz"
-    target.write_bytes(first + bytes(-len(first) % 4) + gzip.compress(archive.stdout, mtime=0))
+    target.write_bytes(behind(base.read_bytes(), more))
     return target
 
 

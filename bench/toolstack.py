@@ -8,16 +8,13 @@ did meanwhile, less what it did in an idle span as long, which comes right after
 """
 
 import dataclasses
-import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 
 import machine
-import report
-from build import BuildError, run
+from build import BuildError, archive, behind, run
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -75,15 +72,9 @@ def build_ramdisk(arch, out, build_dir, work):
     run([arch.tool("gcc"), "-O2", "-nostdlib", "-static", "-ffreestanding", "-fno-stack-protector",
          "-mgeneral-regs-only", "-s", f"-I{build_dir}", "-o", tree / "bench/span",
          HERE / f"guest-{arch.name}/linux/span.c"])
-    names = ("init", "bench", "bench/guest.img", "bench/span")
-    for name in names:
-        os.utime(tree / name, (0, 0))  # in the archive, whose bytes decide what a boot does when
-    archive = subprocess.run(["cpio", "-o", "-H", "newc", "-R", "0:0", "--reproducible", "--quiet"],
-                             cwd=tree, input="\n".join(names).encode() + b"\n",
-                             stdout=subprocess.PIPE, check=True)
     target = work / "initrd.cpio"
-    first = base.read_bytes()
-    target.write_bytes(first + bytes(-len(first) % 4) + archive.stdout)
+    more = archive(tree, ("init", "bench", "bench/guest.img", "bench/span"))
+    target.write_bytes(behind(base.read_bytes(), more))
     return target
 
 
