@@ -99,6 +99,9 @@ int sched_op_watchdog(struct hc *hc, void *arg)
     const struct sched_watchdog *a = arg;
     struct domain *d = hc->d;
 
+    if (a->id == UINT32_MAX) {
+        return refuse_unsaid(-XEN_EINVAL); /* how Linux asks whether there are any */
+    }
     if (a->id > WATCHDOGS) {
         return refuse(-XEN_EINVAL, "no watchdog has this id", a->id, WATCHDOGS);
     }

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from dom0 import XL, both_releases, xl_info
-from loam import micro_image
+from loam import HOST, micro, micro_image
 
 TICKER = {"guests/ticker.img": micro_image("ticker")}
 
@@ -172,3 +172,64 @@ def test_it_says_why(dom0):
     assert status != 0
     text = "\n".join(m.run("xenhypfs cat /loam/refusals"))
     assert re.search(r"d0v\d domctl createdomain EINVAL: \S.*\(0x81 ", text), text
+
+
+def counters(m):
+    """xenperf: the sum of each counter."""
+    found = (re.match(r"(.*\S) +T= *(\d+)", line) for line in m.run("xenperf"))
+    return {match[1]: int(match[2]) for match in found if match}
+
+
+def test_counters(dom0):
+    """xenperf counts what dom0 and a guest do, and begins anew when it is told to."""
+    m = dom0(files=TICKER)
+    ticker(m, "one")
+    before = counters(m)
+    assert before["domains created"] == 2
+    for name in ("vCPU exits", "sched: vCPUs blocked", "#IPIs", "frames cleared"):
+        assert before[name] > 0, before
+    m.run("xl destroy one")
+    assert counters(m)["vCPU exits"] > before["vCPU exits"]
+    m.run("xenperf -r")
+    after = counters(m)
+    assert after["domains created"] == 0
+    assert after["vCPU exits"] < before["vCPU exits"]
+
+
+def test_tools_at_work_leave_no_refusal(dom0):
+    """What either release of the tools asks in passing does not fill the ring."""
+    m = dom0(files=TICKER)
+    booted = len(m.run("xenhypfs cat /loam/refusals"))
+    assert booted <= 4
+    for xl in XL.values():
+        m.run(f"{xl} info; {xl} vcpu-list; {xl} cpupool-list; {xl} sched-credit2")
+        m.run(f"{xl} create /dev/null 'name=\"one\"' 'kernel=\"/guests/ticker.img\"' memory=16")
+        m.run(f"{xl} list; {xl} destroy one; {xl} list")
+    lines = m.run("xenhypfs cat /loam/refusals")
+    assert len(lines) == booted, lines
+
+
+def test_device_memory(dom0):
+    """iomem= gives a guest what dom0 has of the machine's devices, and nothing else."""
+    m = dom0(files=TICKER)
+    rtc = 'iomem=["0x9010,1"]'
+    m.micro("one", "ticker.img", "memory=16", rtc)
+    m.run("xl destroy one")
+    for what in ('iomem=["0x8000,1"]', 'iomem=["0x50000,1"]', "irqs=[34]"):
+        with_kernel = f"'name=\"two\"' 'kernel=\"/guests/ticker.img\"' memory=16 '{what}'"
+        status, answer = m.status(f"xl create /dev/null {with_kernel}")
+        assert status != 0 and "failed give domain access" in "\n".join(answer)
+    text = "\n".join(m.run("xenhypfs cat /loam/refusals"))
+    assert "iomem_permission EPERM: no device memory of the caller's (0x8000 0x1)" in text
+    assert "bind_pt_irq EBUSY: the caller has the device itself (0x22 0)" in text
+
+
+def test_a_boot_time_domain_is_destroyed(dom0):
+    """It stays down, whatever its restart policy says; dom0 and its tools go on."""
+    m = dom0(micro("beside", "ticker", restart="always"), memory=1536)
+    number = next(row.number for row in m.domains().values() if row.name != "Domain-0")
+    m.run(f"xl destroy {number}")
+    m.expect(HOST, "dom beside: was destroyed by the control domain: stays down")
+    m.wait_for("xl list | wc -l", "^2$")
+    m.run("sleep 2")
+    assert list(m.domains()) == ["Domain-0"]
