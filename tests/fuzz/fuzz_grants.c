@@ -40,6 +40,7 @@ static struct {
     struct hv *hv;
     struct slot slot[SLOTS];
     uint32_t meddle_in; /* addresses that are translated before another CPU acts, 0: it does not */
+    bool meddled; /* it has changed an entry or a version */
     uint64_t sets; /* changes of page tables when the mappings were checked last */
 } st;
 
@@ -101,18 +102,84 @@ static void create(uint32_t i)
     st.slot[i] = (struct slot){ .d = st.g.d[i], .honest = i == 0 };
 }
 
-/* After one element of a map operation: a new handle is there if the guest was told so. */
-static void check_result(struct domain *d, int64_t rc, uint64_t at, uint32_t live)
-{
-    struct gnttab_map_grant_ref e;
-    bool is_new = d->gnttab->maps.live != live;
+/* A call with one element, and what was so before it. */
+struct call {
+    uint64_t op, at;
+    uint32_t live; /* handles */
+    struct gnttab_copy copy;
+    bool within; /* the copy leaves no part of a page that is granted */
+};
 
-    if (rc == -XEN_EFAULT && is_new) {
+/* The bytes of one end of a copy are granted, as far as the entry is one that says so. */
+static bool is_within(const struct gnttab_copy_ptr *p, uint32_t len, bool by_ref)
+{
+    for (struct slot *s = st.slot; s < st.slot + SLOTS && by_ref; s++) {
+        struct gnttab *t = s->d->gnttab;
+
+        if (s->d->id != p->domid || t->version != 2 || t->entries.nr == 0 ||
+            p->u.ref >= GRANTS_PER_FRAME_V2) {
+            continue;
+        }
+        const union grant_entry_v2 *e =
+            (const void *)guest_shared_word(&t->entries.page[0].shared, p->u.ref * sizeof(*e));
+
+        if ((e->hdr.flags & (GTF_type_mask | GTF_sub_page)) == (GTF_permit_access | GTF_sub_page)) {
+            return p->offset >= e->sub_page.page_off &&
+                   p->offset + len <= (uint32_t)e->sub_page.page_off + e->sub_page.length;
+        }
+    }
+    return true;
+}
+
+static void call_begin(struct call *c, struct domain *d, uint64_t op, uint64_t at)
+{
+    *c = (struct call){ .op = op, .at = at, .live = d->gnttab->maps.live, .within = true };
+    if (op == GNTTABOP_copy && guest_phys_read(d, &c->copy, gpa(at), sizeof(c->copy)) == 0) {
+        c->within = is_within(&c->copy.source, c->copy.len, c->copy.flags & GNTCOPY_source_gref) &&
+                    is_within(&c->copy.dest, c->copy.len, c->copy.flags & GNTCOPY_dest_gref);
+    }
+}
+
+/* The status that the guest reads; 0 where none is looked at. */
+static int16_t read_status(struct domain *d, const struct call *c)
+{
+    struct gnttab_map_grant_ref map = { .status = 0 };
+    struct gnttab_unmap_grant_ref unmap = { .status = 0 };
+    struct gnttab_copy copy = { .status = 0 };
+
+    switch (c->op) {
+    case GNTTABOP_map_grant_ref:
+        return guest_phys_read(d, &map, gpa(c->at), sizeof(map)) == 0 ? map.status : 0;
+    case GNTTABOP_unmap_grant_ref:
+        return guest_phys_read(d, &unmap, gpa(c->at), sizeof(unmap)) == 0 ? unmap.status : 0;
+    case GNTTABOP_copy:
+        return guest_phys_read(d, &copy, gpa(c->at), sizeof(copy)) == 0 ? copy.status : 0;
+    default:
+        return 0;
+    }
+}
+
+/* A guest is told how its call went: elements are made with a status that means nothing. */
+static void call_end(const struct call *c, struct domain *d, int64_t rc)
+{
+    bool is_map = c->op == GNTTABOP_map_grant_ref;
+    bool is_new = d->gnttab->maps.live != c->live;
+
+    if (rc == -XEN_EFAULT && is_map && is_new) {
         finding("a handle that the guest does not know");
     }
-    if (rc == 0 && guest_phys_read(d, &e, gpa(at), sizeof(e)) == 0 &&
-        is_new != (e.status == GNTST_okay)) {
+    if (rc != 0) {
+        return;
+    }
+    int16_t status = read_status(d, c);
+    if (status > 0) {
+        finding("a guest is not told how its operation went");
+    }
+    if (is_map && is_new != (status == GNTST_okay)) {
         finding("a guest is told something else than how its operation went");
+    }
+    if (c->op == GNTTABOP_copy && status == GNTST_okay && !c->within) {
+        finding("bytes are copied that were not granted");
     }
 }
 
@@ -127,12 +194,14 @@ static void operation(uint32_t i)
     v->arch.reg[2] = how;
     fill_grant_op(v);
     uint64_t op = v->arch.reg[0], at = v->arch.reg[1], count = v->arch.reg[2];
-    uint32_t live = st.g.d[i]->gnttab->maps.live;
+    struct call c;
+
+    call_begin(&c, st.g.d[i], op, at);
     int64_t rc = g_hypercall(&st.g, i, op, at, count);
 
     v->arch.va_ro = 0;
-    if (op == GNTTABOP_map_grant_ref && count == 1) {
-        check_result(st.g.d[i], rc, at, live);
+    if (count == 1 && !st.meddled) {
+        call_end(&c, st.g.d[i], rc);
     }
 }
 
@@ -167,8 +236,10 @@ static void meddle(struct vcpu *v, uint64_t addr, bool write)
     struct slot *s = any_slot();
 
     world_cpu(st.g.w, (p->id + 1) % G_DOMAINS);
+    st.meddled = true;
     if ((how & 0xe0) == 0) {
         v->arch.va_ro = UINT64_MAX; /* results cannot be written any more */
+        st.meddled = false;
     } else if ((how & 1) != 0 || s->d->gnttab->entries.nr == 0) {
         (void)!gnttab_set_version(s->d, 1 + (how >> 1 & 1));
     } else {
@@ -225,6 +296,7 @@ static void action(void)
     uint32_t what = u8(), i = what % G_DOMAINS;
 
     st.meddle_in = 0;
+    st.meddled = false;
     if (what < 6) {
         again(i);
     } else if (what < 80) {

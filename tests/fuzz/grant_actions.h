@@ -178,7 +178,7 @@ static size_t any_element(const struct domain *d, uint32_t op, uint64_t *out)
         struct gnttab_unmap_grant_ref e = {
             .host_addr = a != NULL && how > 16 ? (uint64_t)a->gfn << PAGE_SHIFT : any_place(),
             .dev_bus_addr = a != NULL && how & 1 ? (uint64_t)a->mfn << PAGE_SHIFT : 0,
-            .handle = h,
+            .handle = h, .status = 1,
         };
         memcpy(out, &e, sizeof(e));
         return sizeof(e);
@@ -186,7 +186,7 @@ static size_t any_element(const struct domain *d, uint32_t op, uint64_t *out)
     case GNTTABOP_copy: {
         struct gnttab_copy e = { any_copy_end(d, how & 1), any_copy_end(d, how & 2),
                                  .len = (uint16_t)(how < 128 ? u8() : u8() << 5),
-                                 .flags = how & 3 };
+                                 .flags = how & 3, .status = 1 };
         memcpy(out, &e, sizeof(e));
         return sizeof(e);
     }
