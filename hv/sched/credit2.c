@@ -390,17 +390,14 @@ static void exchange(struct credit2_pool *pool, struct credit2_pcpu *cp, struct 
 }
 
 /* The usual exchange: best is the first of the queue that c, which may go on here, waits in. */
-static bool swap_first(const struct credit2_pool *pool, struct credit2_vcpu *c,
-                       struct credit2_vcpu *best)
+static bool swap_first(struct credit2_vcpu *c, struct credit2_vcpu *best)
 {
     if (c->queue != best->queue || heap_min(best->queue) != &best->sv.node) {
         return false;
     }
     heap_replace_min(best->queue, &c->sv.node);
     atomic_store_relaxed(&best->sv.vcpu->wanted, false);
-    /* As in exchange(). */
-    atomic_store_relaxed(&c->sv.vcpu->wanted, !cpumask_is_empty(&pool->pool.idle));
-    return true;
+    return true; /* spread() follows, for an idle CPU that may have c */
 }
 
 /*
@@ -459,7 +456,7 @@ static __inline_hot struct credit2_vcpu *pick_contended(struct credit2_pool *poo
         best = park_or_take(pool, cp, best, limit, now);
     }
     if (best != NULL || !keep) {
-        if (!keep || best == NULL || !swap_first(pool, c, best)) {
+        if (!keep || best == NULL || !swap_first(c, best)) {
             exchange(pool, cp, prev, best);
         }
         c = best;
@@ -474,13 +471,31 @@ static __inline_hot struct credit2_vcpu *pick_contended(struct credit2_pool *poo
  * Others wait. If a CPU idles that could run one of them (it was kicked for one
  * and took another), or one has no timer yet, it shall look, and goes on so.
  */
-static void spread(struct credit2_pool *pool)
+static __noinline void spread_slow(struct credit2_pool *pool, struct credit2_pcpu *cp,
+                                   struct vcpu *prev)
 {
     if (!heap_is_empty(&pool->waiting) && !cpumask_is_empty(&pool->untimed)) {
         pcpu_kick(pool->pool.hv->pcpus[cpumask_first(&pool->untimed)], PCPU_WORK_SCHED);
     }
-    if (unlikely(!cpumask_is_empty(&pool->pool.idle))) {
-        sched_spread(&pool->pool, &pool->waiting);
+    if (cpumask_is_empty(&pool->pool.idle)) {
+        return;
+    }
+    struct credit2_vcpu *c = prev != NULL ? credit2_vcpu(prev) : NULL;
+
+    if (c != NULL && is_queued(c) && sched_stays(&pool->pool, &c->sv, cp->sp.pcpu)) {
+        /* As in exchange(). */
+        atomic_store_relaxed(&prev->wanted, true);
+    }
+    sched_spread(&pool->pool, &pool->waiting);
+}
+
+static __inline_hot void spread(struct credit2_pool *pool, struct credit2_pcpu *cp,
+                                struct vcpu *prev)
+{
+    struct cpumask any = cpumask_or(&pool->untimed, &pool->pool.idle);
+
+    if (unlikely(!cpumask_is_empty(&any))) {
+        spread_slow(pool, cp, prev);
     }
 }
 
@@ -529,7 +544,7 @@ static __noinline struct vcpu *pick_anew(struct credit2_pool *pool, struct credi
         sched_switch(&cp->sp, prev, v, now);
     }
     if (others) {
-        spread(pool);
+        spread(pool, cp, prev);
     }
     if (v == NULL && unlikely(pool->pool.nr_choosy != 0)) {
         sched_pull(&pool->pool, cp->sp.pcpu);

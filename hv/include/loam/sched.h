@@ -53,6 +53,11 @@ static inline struct cpumask cpumask_and(const struct cpumask *a, const struct c
     return (struct cpumask){ { a->w[0] & b->w[0], a->w[1] & b->w[1] } };
 }
 
+static inline struct cpumask cpumask_or(const struct cpumask *a, const struct cpumask *b)
+{
+    return (struct cpumask){ { a->w[0] | b->w[0], a->w[1] | b->w[1] } };
+}
+
 /* The lowest CPU of m, CPUMASK_NONE when it is empty. */
 static inline uint32_t cpumask_first(const struct cpumask *m)
 {
