@@ -256,7 +256,10 @@ static void *translate(struct vcpu *v, gpa_t a, bool write)
     if (hit == NULL) {
         p->arch.tlb[p->arch.tlb_next++ % FAKE_TLB_ENTRIES] = now;
     }
-    uint8_t *page = arch_frame_map(mfn_add(now.mfn, g.n - now.gfn.n));
+    /* A host's devices are all one. */
+    uint8_t *page = now.type == P2M_MMIO_DIRECT
+                        ? fake_machine->device
+                        : arch_frame_map(mfn_add(now.mfn, g.n - now.gfn.n));
 
     return page + (a.a & ~PAGE_MASK);
 }
@@ -275,11 +278,12 @@ static bool guest_access(struct vcpu *v, gpa_t a, void *buf, size_t size, enum a
     }
     for (size_t i = 0; i < size; i++) {
         uint8_t *p = translate(v, gpa_add(a, i), how == WRITE);
+        bool is_cached = (uintptr_t)p - (uintptr_t)fake_machine->device >= PAGE_SIZE;
 
         if (how == WRITE) {
             *p = bytes[i];
         } else {
-            bytes[i] = how == READ ? *p : (uint8_t) ~*fake_shadow(p);
+            bytes[i] = how == READ_UNCACHED && is_cached ? (uint8_t) ~*fake_shadow(p) : *p;
         }
     }
     return true;
