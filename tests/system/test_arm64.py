@@ -18,7 +18,7 @@ def test_guest_on(machine, cpu, image, vcpus):
 
 
 @pytest.mark.parametrize(
-    "image,words,vcpus", [("gic", "polite", 2), ("smp", "rounds=30", 3), ("ticker", "ticks=30", 1)]
+    "image,words,vcpus", [("gic", "polite", 2), ("smp", "rounds=30", 3), ("ticker", "ticks=40", 1)]
 )
 def test_guest_with_null_scheduler(machine, image, words, vcpus):
     """A CPU for each vCPU, WFI is not trapped; the neighbour has the last one."""
