@@ -114,7 +114,7 @@ def chaos(machine, arch, ticks, gap, timeout):
     m = machine(
         micro("chaos1", "chaos", restart="always"),
         micro("chaos2", "chaos", restart="always", **CHAOS[arch]),
-        micro("good", "ticker", f"ticks={ticks}"),
+        micro("good", "ticker", f"ticks={ticks + 10}"),
     )
     m.check_counting("good", gap, ticks, timeout)
     assert m.of("chaos1", r"seed=")

@@ -167,7 +167,7 @@ def test_an_idle_guest_wakes_in_time_among_busy_ones(machine):
         micro("busy1", "ticker", "busy"),
         micro("busy2", "ticker", "busy"),
         micro("busy3", "ticker", "busy"),
-        micro("idle", "ticker", "ticks=50"),
+        micro("idle", "ticker", "ticks=60"),
     )
     m.check_counting("idle", 0.4, 50)
     for name in ("busy1", "busy2", "busy3"):
