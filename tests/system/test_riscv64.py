@@ -75,7 +75,7 @@ def test_no_vector_registers(machine):
 def test_busy_neighbours(machine):
     """Those who never wait share the CPUs with one who does."""
     m = machine(
-        *[micro(f"busy{i}", "ticker", "busy ticks=30") for i in range(3)], micro("good", "ticker")
+        *[micro(f"busy{i}", "ticker", "busy ticks=40") for i in range(3)], micro("good", "ticker")
     )
     for i in range(3):
         m.check_counting(f"busy{i}", 0.8, 30, 120)
