@@ -23,17 +23,6 @@
 static const char text[] = "written through console_io\n";
 static u8 page[4096] __attribute__((aligned(4096)));
 
-static long hypercall(u64 number, u64 a, u64 b, u64 c)
-{
-    register u64 x0 __asm__("x0") = a;
-    register u64 x1 __asm__("x1") = b;
-    register u64 x2 __asm__("x2") = c;
-    register u64 x16 __asm__("x16") = number;
-
-    __asm__ volatile("hvc #0xea1" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x16)::"memory");
-    return (long)x0;
-}
-
 static void refused_calls(long for_control)
 {
     static const u32 numbers[] = { 0, 1, 26, 40, 63, 64, 1000 };

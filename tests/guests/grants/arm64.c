@@ -48,17 +48,6 @@ struct map_grant {
 
 static u8 pages[NR_PAGES][PAGE] __attribute__((aligned(4096)));
 
-static long hypercall(u64 number, u64 a, u64 b, u64 c)
-{
-    register u64 x0 __asm__("x0") = a;
-    register u64 x1 __asm__("x1") = b;
-    register u64 x2 __asm__("x2") = c;
-    register u64 x16 __asm__("x16") = number;
-
-    __asm__ volatile("hvc #0xea1" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x16)::"memory");
-    return (long)x0;
-}
-
 static u8 content(u64 page) { return (u8)(0xa0 + page); }
 
 static void grant_to(u64 domain)

@@ -19,11 +19,8 @@ extern char bss_end[];
 static void shut_down_as_crashed(void)
 {
     u32 reason = 3; /* SHUTDOWN_crash */
-    register u64 x0 __asm__("x0") = SCHED_SHUTDOWN;
-    register u64 x1 __asm__("x1") = (u64)&reason;
-    register u64 x16 __asm__("x16") = HC_SCHED_OP;
 
-    __asm__ volatile("hvc #0xea1" : "+r"(x0), "+r"(x1), "+r"(x16)::"memory");
+    hypercall(HC_SCHED_OP, SCHED_SHUTDOWN, (u64)&reason, 0);
 }
 
 int main(void)

@@ -123,4 +123,16 @@ void gic_sgi(u32 index, u32 sgi);
 static inline void irqs_on(void) { __asm__ volatile("msr daifclr, #2\n isb" ::: "memory"); }
 static inline void irqs_off(void) { __asm__ volatile("msr daifset, #2\n isb" ::: "memory"); }
 
+/* Of Xen (public header arch-arm.h): a number and its first arguments. */
+static inline long hypercall(u64 number, u64 a, u64 b, u64 c)
+{
+    register u64 x0 __asm__("x0") = a;
+    register u64 x1 __asm__("x1") = b;
+    register u64 x2 __asm__("x2") = c;
+    register u64 x16 __asm__("x16") = number;
+
+    __asm__ volatile("hvc #0xea1" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x16)::"memory");
+    return (long)x0;
+}
+
 #endif
