@@ -90,7 +90,7 @@ static void table_free(struct domain *d, mfn_t m)
 }
 
 int p2m_walk_make(struct domain *d, const struct stage2_format *fmt, gfn_t g, uint32_t level,
-              struct walk *w)
+                  struct walk *w)
 {
     for (walk_to(d, fmt, g, level, w); w->level > level; walk_to(d, fmt, g, level, w)) {
         if (arch_stage2_is_valid(w->pte)) {

@@ -29,7 +29,7 @@ int __must_check guest_copy_to(struct vcpu *v, struct guest_ref to, const void *
 struct guest_piece {
     void *buf;
     uint64_t addr;
-    size_t size;
+    size_t size; /* not 0 */
     bool write;
 };
 
